@@ -1,0 +1,104 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+// House rules for every room: see docs/architecture.md, "Rooms".
+let settings: [SwiftSetting] = [
+    .enableUpcomingFeature("ExistentialAny"),
+    .enableUpcomingFeature("MemberImportVisibility"),
+    .enableUpcomingFeature("InternalImportsByDefault"),
+]
+
+let package = Package(
+    name: "selvage",
+    products: [
+        .executable(name: "selvage-server", targets: ["EdgeServer"]),
+        .executable(name: "selvage", targets: ["Console"]),
+        .executable(name: "selvage-demo", targets: ["Demo"]),
+    ],
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0"),
+        .package(url: "https://github.com/apple/swift-certificates", from: "1.21.0"),
+        .package(url: "https://github.com/apple/swift-asn1", from: "1.7.0"),
+        .package(url: "https://github.com/apple/swift-crypto", from: "4.5.0"),
+        .package(url: "https://github.com/groue/GRDB.swift", from: "7.10.0"),
+    ],
+    targets: [
+        // System libraries.
+        .systemLibrary(name: "COpenSSL", providers: [.apt(["libssl-dev"])]),
+        .systemLibrary(name: "CNghttp2", providers: [.apt(["libnghttp2-dev"])]),
+        .systemLibrary(name: "CNcurses", providers: [.apt(["libncurses-dev"])]),
+        .systemLibrary(name: "CZlib", providers: [.apt(["zlib1g-dev"])]),
+        .systemLibrary(name: "CVterm", providers: [.apt(["libvterm-dev"])]),
+
+        // Rooms, from the ground up.
+        .target(name: "Shared", swiftSettings: settings),
+        .target(name: "EdgeCore", dependencies: ["Shared"], swiftSettings: settings),
+        .target(name: "EdgeModules", dependencies: ["EdgeCore", "Shared", "CZlib"], swiftSettings: settings),
+        .target(
+            name: "EdgeTransport",
+            dependencies: ["EdgeCore", "Shared", "COpenSSL", "CNghttp2"],
+            swiftSettings: settings
+        ),
+        .target(
+            name: "EdgeControl",
+            dependencies: [
+                "EdgeCore", "Shared",
+                .product(name: "GRDB", package: "GRDB.swift"),
+                .product(name: "X509", package: "swift-certificates"),
+                .product(name: "SwiftASN1", package: "swift-asn1"),
+                .product(name: "Crypto", package: "swift-crypto"),
+                .product(name: "_CryptoExtras", package: "swift-crypto"),
+            ],
+            swiftSettings: settings
+        ),
+        .target(name: "ConsoleKit", dependencies: ["Shared"], swiftSettings: settings),
+
+        // Programs.
+        .executableTarget(
+            name: "EdgeServer",
+            dependencies: [
+                "EdgeControl", "EdgeCore", "EdgeModules", "EdgeTransport", "Shared",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+            ],
+            swiftSettings: settings
+        ),
+        .executableTarget(name: "Console", dependencies: ["ConsoleKit", "CNcurses", "Shared"], swiftSettings: settings),
+        .executableTarget(
+            name: "Demo",
+            dependencies: ["ConsoleKit", "EdgeCore", "EdgeTransport", "Shared"],
+            swiftSettings: settings
+        ),
+
+        // Tests.
+        .target(
+            name: "EdgeTesting",
+            dependencies: ["EdgeControl", "EdgeCore", "EdgeModules", "EdgeTransport", "Shared"],
+            swiftSettings: settings
+        ),
+        .testTarget(name: "SharedTests", dependencies: ["Shared"], swiftSettings: settings),
+        .testTarget(name: "EdgeCoreTests", dependencies: ["EdgeCore", "Shared"], swiftSettings: settings),
+        .testTarget(
+            name: "EdgeModulesTests",
+            dependencies: ["EdgeCore", "EdgeModules", "Shared", "CZlib"],
+            swiftSettings: settings
+        ),
+        .testTarget(
+            name: "EdgeTransportTests",
+            dependencies: ["EdgeCore", "EdgeModules", "EdgeTransport", "EdgeTesting", "Shared", "COpenSSL"],
+            swiftSettings: settings
+        ),
+        .testTarget(
+            name: "EdgeControlTests",
+            dependencies: ["EdgeControl", "EdgeCore", "EdgeModules", "Shared"],
+            swiftSettings: settings
+        ),
+        .testTarget(name: "ConsoleKitTests", dependencies: ["ConsoleKit", "Shared"], swiftSettings: settings),
+        .testTarget(
+            name: "ConsoleTests",
+            dependencies: ["ConsoleKit", "Shared", "CVterm"],
+            swiftSettings: settings
+        ),
+        .testTarget(name: "EndToEndTests", dependencies: ["ConsoleKit", "Shared"], swiftSettings: settings),
+    ],
+    swiftLanguageModes: [.v6]
+)
