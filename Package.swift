@@ -29,6 +29,8 @@ let package = Package(
         .systemLibrary(name: "CNcurses", providers: [.apt(["libncurses-dev"])]),
         .systemLibrary(name: "CZlib", providers: [.apt(["zlib1g-dev"])]),
         .systemLibrary(name: "CVterm", providers: [.apt(["libvterm-dev"])]),
+        // Signal handling and memory files for the console: the one C source, because it runs after a crash.
+        .target(name: "CTerminal"),
 
         // Rooms, from the ground up.
         .target(name: "Shared", swiftSettings: settings),
@@ -62,7 +64,11 @@ let package = Package(
             ],
             swiftSettings: settings
         ),
-        .executableTarget(name: "Console", dependencies: ["ConsoleKit", "CNcurses", "Shared"], swiftSettings: settings),
+        .executableTarget(
+            name: "Console",
+            dependencies: ["ConsoleKit", "CNcurses", "CTerminal", "Shared"],
+            swiftSettings: settings
+        ),
         .executableTarget(
             name: "Demo",
             dependencies: ["ConsoleKit", "EdgeCore", "EdgeTransport", "Shared"],
@@ -95,7 +101,7 @@ let package = Package(
         .testTarget(name: "ConsoleKitTests", dependencies: ["ConsoleKit", "Shared"], swiftSettings: settings),
         .testTarget(
             name: "ConsoleTests",
-            dependencies: ["ConsoleKit", "Shared", "CVterm"],
+            dependencies: ["Console", "ConsoleKit", "Shared", "CVterm"],
             swiftSettings: settings
         ),
         .testTarget(name: "EndToEndTests", dependencies: ["ConsoleKit", "Shared"], swiftSettings: settings),
