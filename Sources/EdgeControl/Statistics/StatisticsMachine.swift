@@ -1,0 +1,126 @@
+public import EdgeCore
+public import Shared
+
+/// The traffic part of a tick: everything that is counted, without breakers, guards and operators.
+public struct TrafficMeasurement: Sendable {
+    public var sequence: UInt64
+    /// Seconds that the rates were measured over.
+    public var interval: Double
+    public var uptime: Double
+    public var revision: UInt64
+    public var regions: [TrafficRow] = []
+    public var edges: [TrafficRow] = []
+    public var routes: [TrafficRow] = []
+    public var backends: [TrafficRow] = []
+    public var weights: [WeightStatus] = []
+}
+
+/// Makes rows out of two samples of the counters: rates over the time that really passed between them, percentiles of
+/// what ended between them. Rows of objects that no longer exist are left out.
+///
+/// A struct without a clock: `LiveService` feeds it once a second.
+public struct StatisticsMachine: Sendable {
+    /// How many seconds of each region's rate are kept for readers that connect.
+    public static let historyLength = 300
+    /// How many rows of one kind a tick carries. Past that the busiest are kept, so that an edge with very many
+    /// routes cannot make ticks too large to send.
+    public static let maximumRows = 2_000
+
+    private let start: MonotonicTime
+    private var last: MonotonicTime
+    private var previous = TrafficSample()
+    private var sequence: UInt64 = 0
+    private var index = SlotIndex()
+    private var rates: [String: RateHistory] = [:]
+
+    /// - Parameter start: when counting began; the first tick's rates are measured from here.
+    public init(start: MonotonicTime) {
+        self.start = start
+        last = start
+    }
+
+    /// Requests per second of each region, oldest first.
+    public var history: [Hello.History] {
+        rates.map { Hello.History(region: $0.key, requestsPerSecond: $0.value.values) }
+            .sorted { $0.region < $1.region }
+    }
+
+    /// Takes the next sample.
+    /// - Parameter keys: the keys of the `SlotTable` that the sample was counted by.
+    public mutating func advance(
+        sample: TrafficSample, keys: [String], configuration: LiveConfiguration, now: MonotonicTime
+    ) -> TrafficMeasurement {
+        index.extend(keys)
+        // Two samples at one instant give no rates rather than infinite ones.
+        let interval = now.seconds(since: last)
+        let window = SampleWindow(before: previous, after: sample, seconds: interval)
+        sequence += 1
+        var measurement = TrafficMeasurement(
+            sequence: sequence, interval: interval, uptime: now.seconds(since: start),
+            revision: configuration.revision)
+        measurement.regions = index.regions.map { window.row($0.id, slot: $0.slot) }.sorted { $0.id < $1.id }
+        measurement.edges = rows(window, index.edges, existing: configuration.edges)
+        measurement.routes = rows(window, index.routes, existing: configuration.routes)
+        measurement.backends = rows(window, index.backends, existing: configuration.backends)
+        measurement.weights = weights(window, configuration.weights)
+        for row in measurement.regions {
+            rates[row.id, default: RateHistory(capacity: StatisticsMachine.historyLength)]
+                .append(row.requestsPerSecond)
+        }
+        previous = sample
+        last = now
+        return measurement
+    }
+
+    private func rows<Kind>(
+        _ window: SampleWindow, _ slots: [(id: Identifier<Kind>, slot: Int)], existing: Set<Identifier<Kind>>
+    ) -> [TrafficRow] {
+        var slots = slots.filter { existing.contains($0.id) }
+        if slots.count > StatisticsMachine.maximumRows {
+            slots = Array(
+                slots.map { (busy: window.activity($0.slot), entry: $0) }
+                    .sorted { $0.busy > $1.busy }
+                    .prefix(StatisticsMachine.maximumRows).map(\.entry))
+        }
+        return slots.map { window.row($0.id.rawValue, slot: $0.slot) }.sorted { $0.id < $1.id }
+    }
+
+    private func weights(
+        _ window: SampleWindow, _ configured: [BackendID: [LiveConfiguration.Share]]
+    ) -> [WeightStatus] {
+        configured.map { id, shares in
+            let slots = index.shares[id] ?? [:]
+            let chosen = shares.map { share in slots[share.backendID].map(window.started) ?? 0 }
+            let sum = chosen.reduce(0, +)
+            return WeightStatus(
+                id: id,
+                shares: zip(shares, chosen).map { share, count in
+                    WeightStatus.Share(
+                        backendID: share.backendID, weight: share.weight,
+                        chosen: slots[share.backendID].map { window.after.counter($0).started } ?? 0,
+                        effective: sum == 0 ? nil : Double(count) / Double(sum))
+                })
+        }.sorted { $0.id < $1.id }
+    }
+}
+
+/// The last values of one region's rate, in a ring.
+struct RateHistory: Sendable {
+    private let capacity: Int
+    private var ring: [Double] = []
+    private var next = 0
+
+    init(capacity: Int) { self.capacity = capacity }
+
+    mutating func append(_ value: Double) {
+        if ring.count < capacity {
+            ring.append(value)
+        } else {
+            ring[next] = value
+            next = (next + 1) % capacity
+        }
+    }
+
+    /// Oldest first.
+    var values: [Double] { Array(ring[next...] + ring[..<next]) }
+}
