@@ -1,4 +1,4 @@
-public import Shared
+import Shared
 
 /// Who is at the other end of a Unix socket, as the kernel says (SO_PEERCRED).
 public struct PeerIdentity: Hashable, Sendable {

@@ -23,11 +23,13 @@ public final class CompiledEdge: Sendable {
     public let backend: (any Backend)?
     /// Identifiers of every object that went into this: a change to one of them compiles this edge anew.
     public let dependencies: Set<String>
+    /// The routes that have a circuit breaker in force.
+    public let breakerRoutes: [RouteID]
 
     public init(
         id: EdgeID, kind: EdgeKind, slot: Int32, hostports: [String], termination: TLSTermination,
         minimumTLSVersion: Int32, routes: RouteTable, chain: Chain, backend: (any Backend)?,
-        dependencies: Set<String>
+        dependencies: Set<String>, breakerRoutes: [RouteID] = []
     ) {
         self.id = id
         self.kind = kind
@@ -39,6 +41,7 @@ public final class CompiledEdge: Sendable {
         self.chain = chain
         self.backend = backend
         self.dependencies = dependencies
+        self.breakerRoutes = breakerRoutes
     }
 }
 

@@ -78,6 +78,9 @@ extension TrafficModule {
     public func onOutcome(_ exchange: ExchangeView, outcome: Outcome, note: inout UInt64) {}
 }
 
+/// A module that holds the circuit breaker of its route: as long as one does, the breaker is kept and shown.
+public protocol BreakerBearing: TrafficModule {}
+
 /// Settings that name other objects: `ip_policy_ids: [id]` on the way in, `ip_policies: [{id, uri}]` on the way out.
 public struct ModuleReference: Sendable {
     /// The field as written and kept, and as answered.

@@ -1,0 +1,81 @@
+import Shared
+
+/// Turns a configuration into the snapshot that serves it.
+///
+/// Only what a change touches is compiled anew; every other edge is taken over from the snapshot before, the same
+/// object, so that the cost of a change does not grow with the configuration. A fault stays where it is: the edge that
+/// has it keeps its earlier form, and all others are compiled.
+public struct SnapshotCompiler: Sendable {
+    private let modules: ModuleRegistry
+    private let slots: SlotTable
+    private let breakers: CircuitBreakers
+
+    public init(modules: ModuleRegistry, slots: SlotTable, breakers: CircuitBreakers) {
+        self.modules = modules
+        self.slots = slots
+        self.breakers = breakers
+    }
+
+    /// - Parameters:
+    ///   - touched: identifiers of the objects that differ from those in `previous`; `nil` for everything.
+    ///   - previous: the snapshot in force.
+    public func compile(_ configuration: Configuration, touched: Set<String>?, previous: Snapshot?) -> Snapshot {
+        var edges: [EdgeID: CompiledEdge] = [:]
+        var faults: [String: Fault] = [:]
+        var backends = BackendCompiler(configurations: configuration.backends, slots: slots)
+        for (id, edge) in configuration.edges {
+            let earlier = previous?.edges[id]
+            // An edge that kept an earlier form is tried again at every change, whatever that touched.
+            if let earlier, let touched, touched.isDisjoint(with: earlier.dependencies),
+                previous?.faults[id.rawValue] == nil
+            {
+                edges[id] = earlier
+                continue
+            }
+            var compiler = EdgeCompiler(
+                configuration: configuration, modules: modules, slots: slots, breakers: breakers,
+                backends: backends)
+            do throws(ObjectFault) {
+                edges[id] = try compiler.compile(edge)
+            } catch {
+                edges[id] = earlier
+                faults[id.rawValue] = error.fault
+                faults[error.object] = error.fault
+            }
+            backends = compiler.backends
+        }
+        breakers.retire(except: Set(edges.values.flatMap(\.breakerRoutes)))
+        return assemble(configuration, edges, faults)
+    }
+
+    private func assemble(
+        _ configuration: Configuration, _ edges: [EdgeID: CompiledEdge], _ faults: [String: Fault]
+    ) -> Snapshot {
+        var hosts: [(name: String, value: CompiledEdge)] = []
+        var ports: [UInt16: CompiledEdge] = [:]
+        // Ordered, so that the same configuration always gives the same snapshot.
+        for edge in edges.values.sorted(by: { $0.id < $1.id }) {
+            for hostport in edge.hostports {
+                guard let colon = hostport.lastIndex(of: ":") else { continue }
+                if edge.kind == .tcp {
+                    guard let port = UInt16(hostport[hostport.index(after: colon)...]) else { continue }
+                    if ports[port] == nil { ports[port] = edge }
+                } else {
+                    hosts.append((String(hostport[..<colon]), edge))
+                }
+            }
+        }
+        let certificates = configuration.domains.values.sorted { $0.id < $1.id }.compactMap { domain in
+            domain.certificate.flatMap { configuration.certificates[$0] }.map { (name: domain.name, value: $0) }
+        }
+        return Snapshot(
+            revision: configuration.revision, edges: edges, hosts: HostTable(hosts), ports: ports,
+            certificates: HostTable(certificates), faults: faults)
+    }
+}
+
+/// A fault, and the object that has it.
+struct ObjectFault: Error {
+    let object: String
+    let fault: Fault
+}
