@@ -26,6 +26,12 @@ public final class MessageHead {
         public var name: Slice
         public var value: Slice
         public var id: FieldName
+
+        public init(name: Slice, value: Slice, id: FieldName) {
+            self.name = name
+            self.value = value
+            self.id = id
+        }
     }
 
     public private(set) var bytes: [UInt8] = []
@@ -77,6 +83,20 @@ public final class MessageHead {
         var text = text
         return text.withUTF8 { store($0) }
     }
+
+    /// Swaps the field list with the caller's. A scanner borrows the list, with the memory it has grown, for the time
+    /// it reads a head, and gives it back by the same call or by `fill`.
+    public func exchangeFields(_ other: inout [Field]) { swap(&fields, &other) }
+
+    /// Takes a scanned head: copies its bytes at once, and swaps in the fields, whose slices count from the start of
+    /// `block`. The head must have been reset.
+    public func fill(block: UnsafeBufferPointer<UInt8>, fields scanned: inout [Field]) {
+        bytes.append(contentsOf: block)
+        swap(&fields, &scanned)
+    }
+
+    /// Removes every field for which `isUnwanted` says so.
+    public func removeFields(where isUnwanted: (Field) -> Bool) { fields.removeAll(where: isUnwanted) }
 
     /// Appends a field that was checked already.
     public func append(name: UnsafeBufferPointer<UInt8>, value: UnsafeBufferPointer<UInt8>, id: FieldName) {
