@@ -117,6 +117,26 @@ public final class MessageHead {
         fields.append(Field(name: name, value: store(value), id: id))
     }
 
+    /// Appends a known field whose value is a part of this head already.
+    public func append(_ id: FieldName, copyOf value: Slice) {
+        let name = store(id.text)
+        fields.append(Field(name: name, value: value, id: id))
+    }
+
+    /// Whether repeating the request does no harm (RFC 9110, 9.2.2).
+    public var isIdempotent: Bool {
+        withBytes(method) { method in
+            switch method.count {
+            case 3: method.elementsEqual("GET".utf8) || method.elementsEqual("PUT".utf8)
+            case 4: method.elementsEqual("HEAD".utf8)
+            case 5: method.elementsEqual("TRACE".utf8)
+            case 6: method.elementsEqual("DELETE".utf8)
+            case 7: method.elementsEqual("OPTIONS".utf8)
+            default: false
+            }
+        }
+    }
+
     /// Removes every field of that name; any letter case.
     public func remove(_ name: String) {
         fields.removeAll { equals($0.name, name) }

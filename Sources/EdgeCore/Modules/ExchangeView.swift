@@ -13,6 +13,8 @@ public final class ConnectionFacts: Sendable {
     public let tlsCipher: String
     public let region: Region
     public let start: MonotonicTime
+    /// The client's address as text, made once: it goes into a field of every request.
+    public let clientText: String
 
     public init(
         clientAddress: IPAddress, clientPort: UInt16, serverAddress: IPAddress, serverPort: UInt16,
@@ -28,6 +30,7 @@ public final class ConnectionFacts: Sendable {
         self.tlsCipher = tlsCipher
         self.region = region
         self.start = start
+        clientText = clientAddress.description
     }
 }
 
