@@ -137,6 +137,9 @@ public final class MessageHead {
         }
     }
 
+    /// Whether the method only reads (RFC 9110, 9.2.1).
+    public var isSafe: Bool { equals(method, "GET") || equals(method, "HEAD") || equals(method, "OPTIONS") }
+
     /// Removes every field of that name; any letter case.
     public func remove(_ name: String) {
         fields.removeAll { equals($0.name, name) }

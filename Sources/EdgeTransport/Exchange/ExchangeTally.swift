@@ -1,0 +1,45 @@
+import EdgeCore
+
+/// Counts one exchange or connection in every slot that it went through: region, edge, route, backends.
+struct ExchangeTally {
+    private var slots = InlineArray<16, Int32>(repeating: -1)
+    private var count = 0
+    var status = 0
+    var bytesIn: UInt64 = 0
+    var bytesOut: UInt64 = 0
+    var isAborted = false
+
+    mutating func begin(_ service: LoopService, regionSlot: Int32, bytesIn: UInt64) {
+        count = 0
+        status = 0
+        self.bytesIn = bytesIn
+        bytesOut = 0
+        isAborted = false
+        add(regionSlot, service)
+    }
+
+    mutating func add(_ slot: Int32, _ service: LoopService) {
+        guard count < slots.count else { return }
+        slots[count] = slot
+        count += 1
+        service.count(slot) { $0.started &+= 1 }
+    }
+
+    mutating func add(_ path: SelectionPath, _ service: LoopService) {
+        for index in 0..<path.count { add(path.slots[index], service) }
+    }
+
+    /// - Parameter microseconds: from the request's head to the answer's end; `nil` where that says nothing.
+    mutating func end(_ service: LoopService, microseconds: UInt64?) {
+        for index in 0..<count {
+            service.count(slots[index]) { counters in
+                counters.ended &+= 1
+                if isAborted { counters.aborted &+= 1 } else if status != 0 { counters.count(status: status) }
+                counters.bytesIn &+= bytesIn
+                counters.bytesOut &+= bytesOut
+            }
+            if let microseconds { service.record(slots[index], microseconds: microseconds) }
+        }
+        count = 0
+    }
+}

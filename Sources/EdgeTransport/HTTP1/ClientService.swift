@@ -1,0 +1,22 @@
+import EdgeCore
+
+/// What a listener's HTTP connections are for.
+enum ClientService {
+    /// HTTPS edges.
+    case edges(isSecure: Bool)
+    /// Everything is answered with a redirect to HTTPS at this port.
+    case redirect(port: UInt16)
+    /// A program answers: the admin API.
+    case handler(RequestHandler, peer: PeerIdentity?)
+}
+
+extension LoopService {
+    /// The exchange that will answer a request on a connection of this kind.
+    func exchange(for kind: ClientService) -> Exchange {
+        switch kind {
+        case .edges: exchange()
+        case .redirect(let port): RedirectExchange(loop: loop, port: port)
+        case .handler(let handler, _): HandlerExchange(loop: loop, handler: handler)
+        }
+    }
+}

@@ -1,0 +1,103 @@
+import EdgeCore
+import Shared
+
+/// A snapshot with what only the transport can make of it.
+final class PublishedSnapshot: Sendable {
+    let snapshot: Snapshot
+    /// Ready TLS contexts by host name.
+    let contexts: HostTable<TLSContext>
+
+    init(snapshot: Snapshot, contexts: HostTable<TLSContext>) {
+        self.snapshot = snapshot
+        self.contexts = contexts
+    }
+}
+
+/// What serves on one loop. Confined to it.
+final class LoopService {
+    let loop: EventLoop
+    let settings: TransportSettings
+    let listenerTLS: TLSContext
+    let upstreamTLS: TLSContext
+    let ticketKeys: TicketKeys
+    let resolver: Resolver
+
+    var published: PublishedSnapshot
+    var balance = BalanceStates()
+    var traffic = TrafficSample()
+    /// Client connections of all kinds on this loop.
+    var connectionCount = 0
+    let connectionLimit: Int
+    private(set) var isDraining = false
+    /// Called once when draining begins; a handler takes its entry out when it closes.
+    var drainers: [ObjectIdentifier: () -> Void] = [:]
+
+    private var pools: [UpstreamPool?] = []
+    private var spareExchanges: [ProxyExchange] = []
+
+    init(
+        loop: EventLoop, settings: TransportSettings, listenerTLS: TLSContext, upstreamTLS: TLSContext,
+        ticketKeys: TicketKeys, resolver: Resolver, published: PublishedSnapshot
+    ) {
+        self.loop = loop
+        self.settings = settings
+        self.listenerTLS = listenerTLS
+        self.upstreamTLS = upstreamTLS
+        self.ticketKeys = ticketKeys
+        self.resolver = resolver
+        self.published = published
+        connectionLimit = max(1, settings.maxConnections / settings.loops)
+    }
+
+    var headLimits: HeadLimits {
+        HeadLimits(maxHeadBytes: settings.maxHeadBytes, maxFields: settings.maxFields)
+    }
+
+    func pool(_ target: Target) -> UpstreamPool {
+        while pools.count <= target.poolSlot { pools.append(nil) }
+        if let pool = pools[target.poolSlot] { return pool }
+        let pool = UpstreamPool(loop: loop)
+        pools[target.poolSlot] = pool
+        return pool
+    }
+
+    /// An exchange with the memory of an earlier one, or a new one.
+    func exchange() -> ProxyExchange { spareExchanges.popLast() ?? ProxyExchange(loop: loop) }
+
+    func recycle(_ exchange: ProxyExchange) {
+        if spareExchanges.count < 256 { spareExchanges.append(exchange) }
+    }
+
+    /// What a handshake for `serverName` should do.
+    func decide(_ serverName: String) -> HelloDecision {
+        let snapshot = published.snapshot
+        guard !serverName.isEmpty else { return .refuse }
+        let edge = snapshot.hosts.lookup(serverName)
+        if let edge, edge.kind == .tls, edge.termination == .atUpstream { return .passThrough(edge) }
+        guard let context = published.contexts.lookup(serverName) else { return .refuse }
+        return .terminate(context, minimumVersion: edge?.minimumTLSVersion ?? 0x0303, http: edge?.kind != .tls)
+    }
+
+    // MARK: Counting
+
+    @inline(__always)
+    func count(_ slot: Int32, _ change: (inout TrafficCounters) -> Void) {
+        let index = Int(slot)
+        if index >= traffic.counters.count { traffic.grow(to: index + 64) }
+        change(&traffic.counters[index])
+    }
+
+    @inline(__always)
+    func record(_ slot: Int32, microseconds: UInt64) {
+        traffic.latencies[Int(slot)].record(microseconds: microseconds)
+    }
+
+    // MARK: Draining
+
+    func drain() {
+        guard !isDraining else { return }
+        isDraining = true
+        for drainer in Array(drainers.values) { drainer() }
+        for pool in pools { pool?.closeIdle() }
+    }
+}

@@ -1,0 +1,156 @@
+import EdgeCore
+import Glibc
+
+/// Who waits for a dial.
+protocol DialWaiter: AnyObject {
+    func dialed(_ channel: Channel, target: Target)
+    /// The edge's own error for it; nothing was sent.
+    func dialFailed(_ error: EdgeError)
+}
+
+/// Makes one connection to a target: name, address after address, TLS. One deadline covers it all.
+final class Dialer: ChannelHandler {
+    private let loop: EventLoop
+    private let target: Target
+    private weak var waiter: (any DialWaiter)?
+    private var addresses: [IPAddress] = []
+    private var channel: Channel?
+    private var deadline: MonotonicTime
+    private var lastError = EdgeError.upstreamUnreachable
+    private var isOver = false
+    /// Dialers that wait for a name have no channel whose deadline would end them.
+    private var keepAlive: Dialer?
+
+    init(loop: EventLoop, target: Target, waiter: any DialWaiter) {
+        self.loop = loop
+        self.target = target
+        self.waiter = waiter
+        deadline = loop.now + .milliseconds(Int64(loop.service.settings.dialTimeout))
+    }
+
+    func start() {
+        keepAlive = self
+        if let known = loop.service.resolver.cached(target.host, now: loop.now) {
+            addresses = known
+            return tryNext()
+        }
+        // The resolver's answer may come late or never: the timer's source is this box.
+        let box = WeakDialer(self)
+        loop.service.resolver.resolve(target.host, loop: loop) { found in box.dialer?.resolved(found) }
+        let timer = DialTimer(loop: loop, dialer: self)
+        timer.start(milliseconds: loop.service.settings.dialTimeout)
+    }
+
+    /// Nobody waits any more.
+    func cancel() {
+        isOver = true
+        waiter = nil
+        channel?.closeNow()
+        channel = nil
+        keepAlive = nil
+    }
+
+    fileprivate func resolved(_ found: [IPAddress]) {
+        guard !isOver, channel == nil else { return }
+        addresses = found
+        tryNext()
+    }
+
+    fileprivate func timeRanOut() {
+        guard !isOver, channel == nil else { return }
+        finish(.failure(.upstreamUnreachable))
+    }
+
+    private func tryNext() {
+        while !addresses.isEmpty {
+            let address = addresses.removeFirst()
+            let left = deadline.nanoseconds > loop.now.nanoseconds
+                ? (deadline.nanoseconds - loop.now.nanoseconds) / 1_000_000 : 0
+            guard left > 0 else { break }
+            do {
+                let descriptor = try Sockets.connect(SocketAddress(address, port: target.port))
+                let channel = try Channel(loop: loop, descriptor: descriptor, connecting: true)
+                channel.handler = self
+                // One slow address leaves time for those after it.
+                channel.setDeadline(milliseconds: addresses.isEmpty ? left : max(250, left / 2))
+                self.channel = channel
+                return
+            } catch {
+                lastError = error.code == ECONNREFUSED ? .upstreamRefused : .upstreamUnreachable
+            }
+        }
+        finish(.failure(lastError))
+    }
+
+    override func channelConnected(_ channel: Channel) {
+        if target.usesTLS, channel.tls == nil {
+            do {
+                let name = IPAddress(target.host) == nil ? target.host : nil
+                try channel.beginClientTLS(serverName: name)
+            } catch {
+                channelFailed(channel)
+            }
+            return
+        }
+        channel.clearDeadline()
+        finish(.success(channel))
+    }
+
+    override func channelFailed(_ channel: Channel) {
+        self.channel = nil
+        channel.closeNow()
+        lastError = target.usesTLS && channel.tls != nil ? .upstreamUnreachable : .upstreamRefused
+        tryNext()
+    }
+
+    override func channelDeadline(_ channel: Channel) {
+        self.channel = nil
+        channel.closeNow()
+        lastError = .upstreamUnreachable
+        tryNext()
+    }
+
+    private func finish(_ result: Result<Channel, EdgeError>) {
+        guard !isOver else { return }
+        isOver = true
+        keepAlive = nil
+        channel = nil
+        switch result {
+        case .success(let channel):
+            channel.handler = nil
+            guard let waiter else { return channel.closeNow() }
+            waiter.dialed(channel, target: target)
+        case .failure(let error):
+            // After the round: a dial may fail at once, while its waiter is still being set up.
+            loop.afterRound { [self] in waiter?.dialFailed(error) }
+        }
+    }
+}
+
+/// Lets a late answer find its dialer, if it is still there. Only touched on the loop.
+private final class WeakDialer: @unchecked Sendable {
+    weak var dialer: Dialer?
+    init(_ dialer: Dialer) { self.dialer = dialer }
+}
+
+/// A deadline without a connection: an eventfd that never fires carries it.
+private final class DialTimer: EventSource {
+    private weak var dialer: Dialer?
+
+    init(loop: EventLoop, dialer: Dialer) {
+        self.dialer = dialer
+        super.init(loop: loop)
+    }
+
+    func start(milliseconds: UInt64) {
+        let descriptor = eventfd(0, Int32(EFD_CLOEXEC.rawValue))
+        guard descriptor >= 0 else { return }
+        do { try open(descriptor) } catch { return _ = close(descriptor) }
+        setDeadline(milliseconds: milliseconds)
+    }
+
+    override func deadlineReached() {
+        closeDescriptor()
+        dialer?.timeRanOut()
+    }
+}
