@@ -10,15 +10,14 @@ struct ByteWriter {
     /// Runs `body` with a writer for at most `capacity` bytes.
     @inline(__always)
     static func append(to output: inout [UInt8], upTo capacity: Int, _ body: (inout ByteWriter) -> Void) {
-        let start = output.count
-        output.append(contentsOf: repeatElement(0, count: capacity))
-        let written = output.withUnsafeMutableBufferPointer { buffer -> Int in
-            guard let base = buffer.baseAddress else { return 0 }
-            var writer = ByteWriter(base: base + start, capacity: capacity)
-            body(&writer)
-            return writer.count
+        output.append(addingCapacity: capacity) { span in
+            span.withUnsafeMutableBufferPointer { free, written in
+                guard let base = free.baseAddress, free.count >= capacity else { return }
+                var writer = ByteWriter(base: base, capacity: capacity)
+                body(&writer)
+                written = writer.count
+            }
         }
-        output.removeLast(capacity - written)
     }
 
     private init(base: UnsafeMutablePointer<UInt8>, capacity: Int) {

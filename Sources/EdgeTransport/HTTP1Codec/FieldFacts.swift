@@ -129,9 +129,9 @@ struct TokenList {
 /// sees it: what a module or the edge adds later is then out of a client's reach.
 enum NominatedFields {
     static func remove(from head: MessageHead) {
+        let lists = head.fields.filter { $0.id == .connection }.map(\.value)
         head.removeFields { field in
-            field.id == .other && !isProtected(head, field.name)
-                && head.fields.contains { $0.id == .connection && names(head, $0.value, field.name) }
+            field.id == .other && !isProtected(head, field.name) && lists.contains { names(head, $0, field.name) }
         }
     }
 
