@@ -6,7 +6,7 @@ struct EdgeCompiler {
     let modules: ModuleRegistry
     let slots: SlotTable
     let breakers: CircuitBreakers
-    var backends: BackendCompiler
+    let backends: BackendCompiler
     private var dependencies: Set<String> = []
     private var breakerRoutes: [RouteID] = []
 
@@ -110,7 +110,7 @@ struct EdgeCompiler {
 }
 
 /// Compiles backends, each once per change, however many edges and parents refer to it.
-struct BackendCompiler {
+final class BackendCompiler {
     let configurations: [BackendID: BackendConfiguration]
     let slots: SlotTable
     private var compiled: [BackendID: any Backend] = [:]
@@ -121,11 +121,11 @@ struct BackendCompiler {
     }
 
     /// Compiles a backend and all that it refers to; `nil` when it does not exist.
-    mutating func backend(_ id: BackendID) throws(ObjectFault) -> (any Backend)? {
+    func backend(_ id: BackendID) throws(ObjectFault) -> (any Backend)? {
         try backend(id, depth: 1)
     }
 
-    private mutating func backend(_ id: BackendID, depth: Int) throws(ObjectFault) -> (any Backend)? {
+    private func backend(_ id: BackendID, depth: Int) throws(ObjectFault) -> (any Backend)? {
         if let known = compiled[id] { return known }
         guard let configuration = configurations[id] else { return nil }
         guard let kind = Backends.kind(named: configuration.kind) else {

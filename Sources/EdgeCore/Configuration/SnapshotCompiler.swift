@@ -22,7 +22,7 @@ public struct SnapshotCompiler: Sendable {
     public func compile(_ configuration: Configuration, touched: Set<String>?, previous: Snapshot?) -> Snapshot {
         var edges: [EdgeID: CompiledEdge] = [:]
         var faults: [String: Fault] = [:]
-        var backends = BackendCompiler(configurations: configuration.backends, slots: slots)
+        let backends = BackendCompiler(configurations: configuration.backends, slots: slots)
         for (id, edge) in configuration.edges {
             let earlier = previous?.edges[id]
             // An edge that kept an earlier form is tried again at every change, whatever that touched.
@@ -42,7 +42,6 @@ public struct SnapshotCompiler: Sendable {
                 faults[id.rawValue] = error.fault
                 faults[error.object] = error.fault
             }
-            backends = compiler.backends
         }
         breakers.retire(except: Set(edges.values.flatMap(\.breakerRoutes)))
         return assemble(configuration, edges, faults)

@@ -243,6 +243,8 @@ public struct CircuitBreaker: Sendable {
     /// Lets buckets that have left the window go. Loops read the clock at slightly different times, so `now` may lie
     /// a little back: that counts into the newest bucket.
     public mutating func advance(to now: MonotonicTime) {
+        // Made without a clock: it has been in its first state since it was first used.
+        if since.nanoseconds == 0 { since = now }
         let target = bucket(at: now)
         guard target > newest else { return }
         if target - newest >= UInt64(ring.count) {
