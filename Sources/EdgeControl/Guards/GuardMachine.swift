@@ -5,8 +5,9 @@ import Shared
 ///
 /// The life of a guard:
 ///
-///     running ──keep──────────────▶ ended (kept)
-///        │ limit, deadline, rollback, session ended
+///     running ──keep──▶ keeping ──forgotten──▶ ended (kept)
+///        │ limit, deadline,  └─failed: running again
+///        │ rollback, session ended
 ///        ▼
 ///     returning ──restored────────▶ ended (rolled back)
 ///        │      ──not restorable──▶ ended (kept, and the outcome says why)
@@ -16,7 +17,10 @@ struct GuardMachine: Sendable {
     enum Action: Sendable, Equatable {
         /// Put the guard's objects back, then tell `restored`, `notRestorable` or `failed`.
         case rollBack(id: String, reason: String)
+        /// The guard has ended as decided.
         case ended(GuardStatus)
+        /// The guard has ended, and the change that it should have put back stands.
+        case stuck(GuardStatus)
     }
 
     /// How many guards may run at once.
@@ -30,6 +34,8 @@ struct GuardMachine: Sendable {
 
     private enum Phase {
         case running
+        /// The store is being told to forget it: nothing else may end it meanwhile.
+        case keeping(by: String)
         case returning(reason: String, retry: MonotonicTime?)
         case ended(at: MonotonicTime)
     }
@@ -56,10 +62,8 @@ struct GuardMachine: Sendable {
         guards.values.filter { if case .ended = $0.phase { false } else { true } }.map(\.plan)
     }
 
-    /// Every object that some running guard watches.
-    var watched: Set<String> {
-        Set(guards.values.flatMap { if case .running = $0.phase { $0.plan.watched } else { [] } })
-    }
+    /// Every object that some guard watches.
+    var watched: Set<String> { Set(running.flatMap(\.watched)) }
 
     func plan(_ id: String) -> GuardPlan? { guards[id]?.plan }
 
@@ -80,10 +84,18 @@ extension GuardMachine {
     ///   - baseline: what they did together before the change; `nil` when unknown.
     mutating func start(
         _ plan: GuardPlan, readings: [String: TrafficReading], baseline: TrafficReading?, now: MonotonicTime
-    ) {
-        guards[plan.id] = Held(
+    ) -> GuardStatus {
+        let held = Held(
             plan: plan, deadline: now + .seconds(min(plan.limits.seconds, GuardMachine.maximumSeconds)),
             start: readings, baseline: baseline)
+        guards[plan.id] = held
+        return status(held, now: now)
+    }
+
+    /// A guard that an earlier process left running: it can only go back.
+    mutating func resume(_ plan: GuardPlan, now: MonotonicTime) -> [Action] {
+        guards[plan.id] = Held(plan: plan, deadline: now, start: [:], baseline: nil)
+        return roll(plan.id, reason: "the server stopped while the guard was running")
     }
 
     /// New counters of the watched objects: judges the limits.
@@ -114,16 +126,30 @@ extension GuardMachine {
                 actions += roll(id, reason: reason)
             case .ended(let at) where now.seconds(since: at) > GuardMachine.afterglow:
                 guards[id] = nil
-            case .running, .returning, .ended: break
+            case .running, .keeping, .returning, .ended: break
             }
         }
         return actions
     }
 
+    /// An operator keeps the change. The guard ends with `kept`, once the store has forgotten it.
     /// - Throws: 404 for an unknown guard, 409 for one that does not run any more.
-    mutating func keep(_ id: String, by principal: String, now: MonotonicTime) throws(Fault) -> [Action] {
+    mutating func keep(_ id: String, by principal: String) throws(Fault) {
         try checkRunning(id)
-        return finish(id, .kept, "kept by \(principal)", now: now)
+        guards[id]?.phase = .keeping(by: principal)
+    }
+
+    /// The store has forgotten the guard.
+    mutating func kept(_ id: String, now: MonotonicTime) -> [Action] {
+        guard case .keeping(let principal)? = guards[id]?.phase else { return [] }
+        finish(id, .kept, "kept by \(principal)", now: now)
+        return guards[id].map { [.ended(status($0, now: now))] } ?? []
+    }
+
+    /// The store could not forget the guard: it runs on.
+    mutating func keepFailed(_ id: String) {
+        guard case .keeping? = guards[id]?.phase else { return }
+        guards[id]?.phase = .running
     }
 
     /// - Throws: as `keep`.
@@ -152,20 +178,26 @@ extension GuardMachine {
     /// The objects are as they were before.
     mutating func restored(_ id: String, now: MonotonicTime) -> [Action] {
         guard case .returning(let reason, _)? = guards[id]?.phase else { return [] }
-        return finish(id, .rolledBack, reason, now: now)
+        finish(id, .rolledBack, reason, now: now)
+        return guards[id].map { [.ended(status($0, now: now))] } ?? []
     }
 
     /// The objects cannot be put back, now or later: they stay as they are.
     /// - Parameter cause: for instance that somebody else has changed them since.
     mutating func notRestorable(_ id: String, cause: String, now: MonotonicTime) -> [Action] {
         guard case .returning(let reason, _)? = guards[id]?.phase else { return [] }
-        return finish(id, .kept, "not rolled back (\(reason)): \(cause)", now: now)
+        finish(id, .kept, "not rolled back (\(reason)): \(cause)", now: now)
+        return guards[id].map { [.stuck(status($0, now: now))] } ?? []
     }
 
     /// The objects could not be put back this time.
-    mutating func failed(_ id: String, now: MonotonicTime) {
-        guard case .returning(let reason, _)? = guards[id]?.phase else { return }
-        guards[id]?.phase = .returning(reason: reason, retry: now + .seconds(GuardMachine.retryDelay))
+    /// - Returns: whether this was the first failure of this guard.
+    mutating func failed(_ id: String, now: MonotonicTime) -> Bool {
+        guard var held = guards[id], case .returning(let reason, _) = held.phase else { return false }
+        held.phase = .returning(reason: reason, retry: now + .seconds(GuardMachine.retryDelay))
+        held.failures += 1
+        guards[id] = held
+        return held.failures == 1
     }
 }
 
@@ -205,6 +237,7 @@ extension GuardMachine {
         guard let held = guards[id] else { throw Fault(nil, "There is no guard \(id).", status: 404) }
         switch held.phase {
         case .running: return
+        case .keeping(let other): throw Fault(nil, "The guard is being kept by \(other).", status: 409)
         case .returning(let reason, _):
             throw Fault(nil, "The guard is rolling back: \(reason).", status: 409)
         case .ended: throw Fault(nil, "The guard has ended: \(held.outcome ?? "").", status: 409)
@@ -218,13 +251,10 @@ extension GuardMachine {
 
     private mutating func finish(
         _ id: String, _ state: GuardStatus.State, _ outcome: String, now: MonotonicTime
-    ) -> [Action] {
-        guard var held = guards[id] else { return [] }
-        held.state = state
-        held.outcome = outcome
-        held.phase = .ended(at: now)
-        guards[id] = held
-        return [.ended(status(held, now: now))]
+    ) {
+        guards[id]?.state = state
+        guards[id]?.outcome = outcome
+        guards[id]?.phase = .ended(at: now)
     }
 
     private func status(_ held: Held, now: MonotonicTime) -> GuardStatus {

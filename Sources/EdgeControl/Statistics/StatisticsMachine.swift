@@ -24,7 +24,7 @@ public struct StatisticsMachine: Sendable {
     public static let historyLength = 300
     /// How many rows of one kind a tick carries. Past that the busiest are kept, so that an edge with very many
     /// routes cannot make ticks too large to send.
-    public static let maximumRows = 2_000
+    public static let maximumRows = 1_000
 
     private let start: MonotonicTime
     private var last: MonotonicTime
@@ -88,19 +88,24 @@ public struct StatisticsMachine: Sendable {
     private func weights(
         _ window: SampleWindow, _ configured: [BackendID: [LiveConfiguration.Share]]
     ) -> [WeightStatus] {
-        configured.map { id, shares in
-            let slots = index.shares[id] ?? [:]
-            let chosen = shares.map { share in slots[share.backendID].map(window.started) ?? 0 }
-            let sum = chosen.reduce(0, +)
-            return WeightStatus(
-                id: id,
-                shares: zip(shares, chosen).map { share, count in
-                    WeightStatus.Share(
-                        backendID: share.backendID, weight: share.weight,
-                        chosen: slots[share.backendID].map { window.after.counter($0).started } ?? 0,
-                        effective: sum == 0 ? nil : Double(count) / Double(sum))
-                })
-        }.sorted { $0.id < $1.id }
+        configured.keys.sorted().map { id in
+            WeightStatus(id: id, shares: shares(window, configured[id] ?? [], slots: index.shares[id] ?? [:]))
+        }
+    }
+
+    private func shares(
+        _ window: SampleWindow, _ configured: [LiveConfiguration.Share], slots: [BackendID: Int]
+    ) -> [WeightStatus.Share] {
+        var shares = configured.map { child in
+            let chosen = slots[child.backendID].map { window.counter($0).started }
+            return WeightStatus.Share(
+                backendID: child.backendID, weight: child.weight, chosen: chosen ?? 0, effective: nil)
+        }
+        let recent = configured.map { child in slots[child.backendID].map(window.started) ?? 0 }
+        let sum = recent.reduce(0, &+)
+        guard sum > 0 else { return shares }
+        for place in shares.indices { shares[place].effective = Double(recent[place]) / Double(sum) }
+        return shares
     }
 }
 

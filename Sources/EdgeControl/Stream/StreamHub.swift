@@ -1,4 +1,5 @@
 import EdgeCore
+import Shared
 import Synchronization
 
 /// Everybody who reads the stream. Each line is encoded once, whoever many they are.
@@ -48,5 +49,14 @@ final class StreamHub: Sendable {
         reader.end()
         let removed = readers.withLock { $0.removeValue(forKey: reader.session) != nil }
         if removed { onEnd(reader.session) }
+    }
+}
+
+extension StreamHub {
+    /// One line of the stream, with its newline.
+    static func line(_ line: StreamLine) -> [UInt8] {
+        // The contract's types always encode: the only thing that JSON cannot carry is a number that is not finite,
+        // and no rate or percentile is one. A reader skips an empty line.
+        ((try? WireJSON.encode(line)) ?? []) + [UInt8(ascii: "\n")]
     }
 }
