@@ -50,6 +50,7 @@ struct GuardMachine: Sendable {
         let baseline: TrafficReading?
         var state = GuardStatus.State.running
         var outcome: String?
+        var failures = 0
 
         /// Of all watched objects together.
         var sum: TrafficReading { seen.values.reduce(into: TrafficReading()) { $0.add($1) } }

@@ -35,6 +35,18 @@ enum SlotSubject: Hashable, Sendable {
     }
 }
 
+extension SlotSubject {
+    /// The identifier of the edge, route or backend that is counted.
+    var objectID: String? {
+        switch self {
+        case .edge(let id): id.rawValue
+        case .route(let id): id.rawValue
+        case .backend(let id): id.rawValue
+        case .region, .share, .other: nil
+        }
+    }
+}
+
 /// The slots by what they count. Keys are only ever added to a `SlotTable`, so each is read once.
 struct SlotIndex: Sendable {
     private var known = 0

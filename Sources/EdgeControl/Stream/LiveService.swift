@@ -108,7 +108,8 @@ public final class LiveService: Sendable {
                 }, keys: { [slots = sources.slots] in slots.keys }, now: clock.now, makeID: clock.makeID,
                 hasSession: { [weak hub] in hub?.has(session: $0) ?? false }))
         self.guards = guards
-        ended.listener.withLock { [weak guards] in $0 = { guards?.sessionEnded($0) } }
+        let listener: @Sendable (String) -> Void = { [weak guards] in guards?.sessionEnded($0) }
+        ended.listener.withLock { $0 = listener }
         subscription = sources.events.subscribe { [weak hub] event in
             hub?.broadcast(.event(event.id), StreamHub.line(.event(event)))
         }
