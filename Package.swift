@@ -71,7 +71,7 @@ let package = Package(
         ),
         .executableTarget(
             name: "Demo",
-            dependencies: ["ConsoleKit", "EdgeCore", "EdgeTransport", "Shared"],
+            dependencies: ["ConsoleKit", "COpenSSL", "Shared"],
             swiftSettings: settings
         ),
 
