@@ -24,6 +24,7 @@ let package = Package(
     ],
     targets: [
         // System libraries.
+        .systemLibrary(name: "CLinux"),
         .systemLibrary(name: "COpenSSL", providers: [.apt(["libssl-dev"])]),
         .systemLibrary(name: "CNghttp2", providers: [.apt(["libnghttp2-dev"])]),
         .systemLibrary(name: "CNcurses", providers: [.apt(["libncurses-dev"])]),
@@ -38,7 +39,7 @@ let package = Package(
         .target(name: "EdgeModules", dependencies: ["EdgeCore", "Shared", "CZlib"], swiftSettings: settings),
         .target(
             name: "EdgeTransport",
-            dependencies: ["EdgeCore", "Shared", "COpenSSL", "CNghttp2"],
+            dependencies: ["EdgeCore", "Shared", "CLinux", "CNghttp2", "COpenSSL"],
             swiftSettings: settings
         ),
         .target(

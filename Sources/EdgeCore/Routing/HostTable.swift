@@ -13,6 +13,16 @@ public struct HostTable<Value: AnyObject & Sendable>: Sendable {
         values = entries.map(\.value)
     }
 
+    init(names: HostNames, values: [Value]) {
+        self.names = names
+        self.values = values
+    }
+
+    /// The same names with other values.
+    public func map<Other: AnyObject & Sendable>(_ transform: (Value) -> Other) -> HostTable<Other> {
+        HostTable<Other>(names: names, values: values.map(transform))
+    }
+
     /// - Parameter name: lower-case bytes, without port; one trailing dot is ignored.
     @inlinable
     public func lookup(_ name: UnsafeBufferPointer<UInt8>) -> Value? {

@@ -12,6 +12,8 @@ class ChannelHandler {
     /// The channel broke and is closed already.
     func channelFailed(_ channel: Channel) {}
     func channelDeadline(_ channel: Channel) { channelFailed(channel) }
+    /// Both directions are closed by the peer while this side reads nothing; what had arrived can still be read.
+    func channelHungUp(_ channel: Channel) {}
     /// The ClientHello asks for an edge that does not terminate TLS: these are the bytes read so far.
     func channelPassThrough(_ channel: Channel, edge: CompiledEdge, helloBytes: [UInt8]) {}
 }
@@ -61,6 +63,7 @@ final class Channel: EventSource, TLSCarrier {
         try open(descriptor)
     }
 
+    var isReadingPaused: Bool { readPaused }
     var isCongested: Bool { queue.count >= highWater }
     var hasQueuedBytes: Bool { !queue.isEmpty }
 
@@ -114,7 +117,7 @@ final class Channel: EventSource, TLSCarrier {
     }
 
     func carrierWrite(_ bytes: UnsafeRawBufferPointer) -> CarrierResult {
-        let count = send(descriptor, bytes.baseAddress, bytes.count, Int32(MSG_NOSIGNAL.rawValue))
+        let count = send(descriptor, bytes.baseAddress, bytes.count, Int32(MSG_NOSIGNAL))
         if count >= 0 { return .bytes(count) }
         return errno == EAGAIN || errno == EINTR ? .blocked : .failed
     }
@@ -136,7 +139,7 @@ final class Channel: EventSource, TLSCarrier {
             if readiness.contains(.writable), !queue.isEmpty { flushQueue() }
             if isOpen, readable, !readPaused { handler?.channelReadable(self) }
             // A reset ends both directions, whoever reads.
-            if isOpen, readiness.contains(.failed), readPaused { probe() }
+            if isOpen, !readiness.isDisjoint(with: .failed), readPaused { probe() }
         case .lingering:
             if readiness.contains(.writable), !queue.isEmpty { flushQueue() }
             if isOpen { discardInput() }
@@ -164,7 +167,7 @@ final class Channel: EventSource, TLSCarrier {
 
     /// A paused reader does not see a reset by reading: ask the socket.
     private func probe() {
-        if Sockets.connectionError(descriptor) != 0 { fail() }
+        if Sockets.connectionError(descriptor) != 0 { fail() } else { handler?.channelHungUp(self) }
     }
 
     // MARK: Reading
@@ -279,7 +282,7 @@ final class Channel: EventSource, TLSCarrier {
 
     private func sendEnd() {
         tls?.sendCloseNotify()
-        shutdown(descriptor, Int32(SHUT_WR))
+        Glibc.shutdown(descriptor, Int32(SHUT_WR))
     }
 
     /// Ends the writing half when all is written.

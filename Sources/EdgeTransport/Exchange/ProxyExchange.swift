@@ -1,4 +1,5 @@
 import EdgeCore
+import Shared
 
 /// An exchange that modules act on and an upstream answers.
 ///

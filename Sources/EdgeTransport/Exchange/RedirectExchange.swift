@@ -1,4 +1,5 @@
 import EdgeCore
+import Shared
 
 /// Sends a client to the same place over HTTPS. A name that no edge serves is told nothing.
 final class RedirectExchange: Exchange {

@@ -193,7 +193,7 @@ final class HTTP1Connection: ChannelHandler, ExchangeClient {
         }
         if case .body = state { exchange.clientGone() } else { service.countRefused(regionSlot, error) }
         self.exchange = nil
-        request.isHead = false
+        request = ScannedRequest()
         state = .answer
         answerDone = false
         send(error, using: MessageHead(), requestWasHead: false)
@@ -232,8 +232,11 @@ final class HTTP1Connection: ChannelHandler, ExchangeClient {
         answerBegun = true
         let isUpgrade = head.status == 101
         answerFraming = framing.towardsClient(isHTTP10: request.isHTTP10)
-        // What is left of the request would be taken for the next one.
-        if case .body = state { closeAfter = true }
+        // A short rest of the request is read and thrown away; a long one, or one that the client will not send
+        // after all (RFC 9110, 10.1.1), costs the connection.
+        if case .body(let decoder) = state, request.expectsContinue || (decoder.remaining ?? .max) > 64 << 10 {
+            closeAfter = true
+        }
         if answerFraming == .untilClose { closeAfter = true }
         HTTP1Writer.responseHead(
             head, framing: answerFraming, isHTTP10: request.isHTTP10, keepAlive: !closeAfter, isUpgrade: isUpgrade,
@@ -262,8 +265,7 @@ final class HTTP1Connection: ChannelHandler, ExchangeClient {
         switch state {
         case .answer: exchangeOver()
         case .body:
-            // Answered before the request was complete.
-            exchangeOver()
+            if closeAfter { exchangeOver() } else { resumeRequestBody() }
         case .head, .closed: break
         }
     }
@@ -324,6 +326,8 @@ final class HTTP1Connection: ChannelHandler, ExchangeClient {
         exchange = nil
         close()
     }
+
+    override func channelHungUp(_ channel: Channel) { channelFailed(channel) }
 
     override func channelDeadline(_ channel: Channel) {
         if case .head = state, exchange == nil || carry.isEmpty { return close() }

@@ -1,3 +1,4 @@
+import CLinux
 import EdgeCore
 import Glibc
 import Shared
@@ -106,7 +107,7 @@ final class EventLoop: @unchecked Sendable {
     init(index: Int) throws(SystemError) {
         self.index = index
         poller = try EpollPoller()
-        wakeDescriptor = eventfd(0, Int32(EFD_CLOEXEC.rawValue) | Int32(EFD_NONBLOCK.rawValue))
+        wakeDescriptor = eventfd(0, O_CLOEXEC | O_NONBLOCK)
         guard wakeDescriptor >= 0 else { throw SystemError("eventfd") }
         scratch = .allocate(byteCount: Self.scratchSize, alignment: 64)
         staging.reserveCapacity(Self.scratchSize + (16 << 10))

@@ -5,11 +5,29 @@ import Shared
 final class PublishedSnapshot: Sendable {
     let snapshot: Snapshot
     /// Ready TLS contexts by host name.
-    let contexts: HostTable<TLSContext>
+    let contexts: HostTable<ServedCertificate>
 
-    init(snapshot: Snapshot, contexts: HostTable<TLSContext>) {
+    init(snapshot: Snapshot, contexts: HostTable<ServedCertificate>) {
         self.snapshot = snapshot
         self.contexts = contexts
+    }
+}
+
+/// A certificate as OpenSSL has it, or the reason why it cannot be served.
+final class ServedCertificate: Sendable {
+    let id: String
+    let context: TLSContext?
+    let problem: String?
+
+    init(_ material: CertificateMaterial) {
+        id = material.id.rawValue
+        do {
+            context = try TLSContext.serving(material)
+            problem = nil
+        } catch {
+            context = nil
+            problem = "\(error)"
+        }
     }
 }
 
@@ -29,6 +47,9 @@ final class LoopService {
     var connectionCount = 0
     let connectionLimit: Int
     private(set) var isDraining = false
+    /// Listeners of this loop; those of TCP edges by port.
+    var listeners: [Listener] = []
+    var portListeners: [UInt16: [Listener]] = [:]
     /// Called once when draining begins; a handler takes its entry out when it closes.
     var drainers: [ObjectIdentifier: () -> Void] = [:]
 
@@ -74,7 +95,7 @@ final class LoopService {
         guard !serverName.isEmpty else { return .refuse }
         let edge = snapshot.hosts.lookup(serverName)
         if let edge, edge.kind == .tls, edge.termination == .atUpstream { return .passThrough(edge) }
-        guard let context = published.contexts.lookup(serverName) else { return .refuse }
+        guard let context = published.contexts.lookup(serverName)?.context else { return .refuse }
         return .terminate(context, minimumVersion: edge?.minimumTLSVersion ?? 0x0303, http: edge?.kind != .tls)
     }
 
@@ -87,6 +108,15 @@ final class LoopService {
         change(&traffic.counters[index])
     }
 
+    /// A request that was refused before it became an exchange.
+    func countRefused(_ regionSlot: Int32, _ error: EdgeError) {
+        count(regionSlot) { counters in
+            counters.started &+= 1
+            counters.ended &+= 1
+            counters.count(status: error.status)
+        }
+    }
+
     @inline(__always)
     func record(_ slot: Int32, microseconds: UInt64) {
         traffic.latencies[Int(slot)].record(microseconds: microseconds)
@@ -97,6 +127,9 @@ final class LoopService {
     func drain() {
         guard !isDraining else { return }
         isDraining = true
+        for listener in listeners + portListeners.values.flatMap({ $0 }) { listener.close() }
+        listeners = []
+        portListeners = [:]
         for drainer in Array(drainers.values) { drainer() }
         for pool in pools { pool?.closeIdle() }
     }

@@ -1,13 +1,14 @@
+import CLinux
 import Glibc
 
 /// What has become possible on a descriptor.
 struct Readiness: OptionSet {
     let rawValue: UInt32
-    static let readable = Readiness(rawValue: EPOLLIN.rawValue)
-    static let writable = Readiness(rawValue: EPOLLOUT.rawValue)
+    static let readable = Readiness(rawValue: selvage_epollin)
+    static let writable = Readiness(rawValue: selvage_epollout)
     /// The peer will send no more.
-    static let readClosed = Readiness(rawValue: EPOLLRDHUP.rawValue)
-    static let failed = Readiness(rawValue: EPOLLERR.rawValue | EPOLLHUP.rawValue)
+    static let readClosed = Readiness(rawValue: selvage_epollrdhup)
+    static let failed = Readiness(rawValue: selvage_epollerr | selvage_epollhup)
 }
 
 /// How a loop learns what is ready. Edge-triggered: a source is told of a change once and keeps it in mind. The seam
@@ -28,27 +29,27 @@ protocol Poller {
 struct EpollPoller: Poller {
     private static let batch = 256
     private let descriptor: Int32
-    private var events = [epoll_event](repeating: epoll_event(), count: EpollPoller.batch)
+    private var events = [selvage_event](repeating: selvage_event(), count: EpollPoller.batch)
 
     init() throws(SystemError) {
-        descriptor = epoll_create1(Int32(EPOLL_CLOEXEC.rawValue))
+        descriptor = epoll_create1(O_CLOEXEC)
         guard descriptor >= 0 else { throw SystemError("epoll_create1") }
     }
 
     func add(_ source: Int32, token: UInt64, shared: Bool) throws(SystemError) {
-        var event = epoll_event()
+        var event = selvage_event()
         // EPOLLEXCLUSIVE does not go with EPOLLRDHUP (epoll_ctl(2)).
         event.events =
             shared
-            ? EPOLLIN.rawValue | EPOLLEXCLUSIVE.rawValue
-            : EPOLLIN.rawValue | EPOLLOUT.rawValue | EPOLLRDHUP.rawValue | EPOLLET.rawValue
-        event.data.u64 = token
-        guard epoll_ctl(descriptor, EPOLL_CTL_ADD, source, &event) == 0 else { throw SystemError("epoll_ctl") }
+            ? selvage_epollin | selvage_epollexclusive
+            : selvage_epollin | selvage_epollout | selvage_epollrdhup | selvage_epollet
+        event.token = token
+        guard epoll_ctl(descriptor, selvage_epoll_ctl_add, source, &event) == 0 else { throw SystemError("epoll_ctl") }
     }
 
     func remove(_ source: Int32) {
-        var event = epoll_event()
-        _ = epoll_ctl(descriptor, EPOLL_CTL_DEL, source, &event)
+        var event = selvage_event()
+        _ = epoll_ctl(descriptor, selvage_epoll_ctl_del, source, &event)
     }
 
     mutating func wait(milliseconds: Int32) -> Int {
@@ -57,7 +58,7 @@ struct EpollPoller: Poller {
 
     subscript(index: Int) -> (token: UInt64, readiness: Readiness) {
         let event = events[index]
-        return (event.data.u64, Readiness(rawValue: event.events))
+        return (event.token, Readiness(rawValue: event.events))
     }
 
     func close() { _ = Glibc.close(descriptor) }

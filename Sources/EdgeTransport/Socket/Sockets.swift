@@ -1,9 +1,10 @@
+import CLinux
 import EdgeCore
 import Glibc
 
 /// The system calls on sockets. Every descriptor is non-blocking and closed on exec.
 enum Sockets {
-    private static let stream = Int32(SOCK_STREAM.rawValue) | Int32(SOCK_NONBLOCK.rawValue) | Int32(SOCK_CLOEXEC.rawValue)
+    private static let stream = Int32(SOCK_STREAM.rawValue) | O_NONBLOCK | O_CLOEXEC
 
     /// A listening TCP socket; several may share an address (`SO_REUSEPORT`), and the kernel spreads connections.
     static func listen(_ address: SocketAddress, backlog: Int32 = 4096) throws(SystemError) -> Int32 {
@@ -12,7 +13,7 @@ enum Sockets {
         guard descriptor >= 0 else { throw SystemError("socket") }
         setOption(descriptor, SOL_SOCKET, SO_REUSEADDR, 1)
         setOption(descriptor, SOL_SOCKET, SO_REUSEPORT, 1)
-        if family == AF_INET6 { setOption(descriptor, Int32(IPPROTO_IPV6.rawValue), IPV6_V6ONLY, 1) }
+        if family == AF_INET6 { setOption(descriptor, Int32(IPPROTO_IPV6), IPV6_V6ONLY, 1) }
         guard address.withSockaddr({ bind(descriptor, $0, $1) }) == 0, Glibc.listen(descriptor, backlog) == 0 else {
             let error = SystemError("bind \(address)")
             close(descriptor)
@@ -43,7 +44,7 @@ enum Sockets {
     }
 
     private static func connectUnix(_ descriptor: Int32, _ path: String) -> Int32 {
-        withUnixAddress(path) { connect(descriptor, $0, $1) } ?? -1
+        withUnixAddress(path) { Glibc.connect(descriptor, $0, $1) } ?? -1
     }
 
     private static func withUnixAddress(_ path: String, _ body: (UnsafePointer<sockaddr>, socklen_t) -> Int32) -> Int32? {
@@ -68,7 +69,7 @@ enum Sockets {
 
     static func accept(_ listener: Int32) -> Accepted {
         while true {
-            let descriptor = accept4(listener, nil, nil, Int32(SOCK_NONBLOCK.rawValue) | Int32(SOCK_CLOEXEC.rawValue))
+            let descriptor = accept4(listener, nil, nil, O_NONBLOCK | O_CLOEXEC)
             if descriptor >= 0 { return .connection(descriptor) }
             switch errno {
             case EINTR, ECONNABORTED, EPROTO: continue
@@ -101,7 +102,7 @@ enum Sockets {
     }
 
     static func setNoDelay(_ descriptor: Int32) {
-        setOption(descriptor, Int32(IPPROTO_TCP.rawValue), TCP_NODELAY, 1)
+        setOption(descriptor, Int32(IPPROTO_TCP), TCP_NODELAY, 1)
     }
 
     private static func setOption(_ descriptor: Int32, _ level: Int32, _ name: Int32, _ value: Int32) {
@@ -125,8 +126,8 @@ enum Sockets {
 
     /// Who is at the other end of a Unix socket.
     static func peerIdentity(_ descriptor: Int32) -> PeerIdentity? {
-        var credentials = ucred()
-        var length = socklen_t(MemoryLayout<ucred>.size)
+        var credentials = selvage_peer()
+        var length = socklen_t(MemoryLayout<selvage_peer>.size)
         guard getsockopt(descriptor, SOL_SOCKET, SO_PEERCRED, &credentials, &length) == 0 else { return nil }
         return PeerIdentity(uid: credentials.uid, pid: credentials.pid)
     }

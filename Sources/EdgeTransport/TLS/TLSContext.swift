@@ -22,7 +22,7 @@ final class TLSContext: @unchecked Sendable {
     private init(_ method: OpaquePointer?) throws(TLSError) {
         guard let pointer = SSL_CTX_new(method) else { throw TLSError("SSL_CTX_new") }
         self.pointer = pointer
-        selvage_ctx_set_mode(pointer, Int(selvage_mode.rawValue))
+        selvage_ctx_set_mode(pointer, Int(selvage_mode))
         selvage_ctx_set_read_ahead(pointer)
     }
 
@@ -64,7 +64,7 @@ final class TLSContext: @unchecked Sendable {
     /// commonly sit in private networks with certificates of their own.
     static func client(verify: Bool) throws(TLSError) -> TLSContext {
         let context = try TLSContext(TLS_client_method())
-        selvage_ctx_set_min_version(context.pointer, Int32(selvage_tls1_2.rawValue))
+        selvage_ctx_set_min_version(context.pointer, Int32(selvage_tls1_2))
         if verify {
             guard SSL_CTX_set_default_verify_paths(context.pointer) == 1 else { throw TLSError("authorities") }
             SSL_CTX_set_verify(context.pointer, SSL_VERIFY_PEER, nil)
@@ -76,7 +76,7 @@ final class TLSContext: @unchecked Sendable {
 
     private func prepareServer() {
         SSL_CTX_set_options(pointer, UInt64(selvage_server_options()))
-        selvage_ctx_set_min_version(pointer, Int32(selvage_tls1_2.rawValue))
+        selvage_ctx_set_min_version(pointer, Int32(selvage_tls1_2))
         selvage_ctx_session_cache_off(pointer)
         var name: [UInt8] = Array("selvage".utf8)
         SSL_CTX_set_session_id_context(pointer, &name, UInt32(name.count))

@@ -1,3 +1,4 @@
+import CLinux
 import EdgeCore
 import Glibc
 
@@ -143,7 +144,7 @@ private final class DialTimer: EventSource {
     }
 
     func start(milliseconds: UInt64) {
-        let descriptor = eventfd(0, Int32(EFD_CLOEXEC.rawValue))
+        let descriptor = eventfd(0, O_CLOEXEC)
         guard descriptor >= 0 else { return }
         do { try open(descriptor) } catch { return _ = close(descriptor) }
         setDeadline(milliseconds: milliseconds)

@@ -34,7 +34,7 @@ final class Resolver: Sendable {
             return state.waiting[host]?.count == 1
         }
         guard first else { return }
-        Threads.start(name: "resolver") { [self] in
+        Threads.start { [self] in
             let addresses = Resolver.lookUp(host)
             let waiting = state.withLock { state in
                 if state.entries.count >= 1024 { state.entries.removeAll() }
@@ -53,7 +53,7 @@ final class Resolver: Sendable {
         hints.ai_socktype = Int32(SOCK_STREAM.rawValue)
         hints.ai_flags = AI_ADDRCONFIG
         var list: UnsafeMutablePointer<addrinfo>?
-        guard getaddrinfo(host, nil, &hints, &list) == 0 else { return [] }
+        guard Glibc.getaddrinfo(host, nil, &hints, &list) == 0 else { return [] }
         defer { freeaddrinfo(list) }
         var addresses: [IPAddress] = []
         var entry = list
@@ -86,26 +86,18 @@ enum Threads {
     }
 
     /// Runs `body` on a thread of its own, with every signal blocked: signals belong to the main thread.
-    static func start(name: String, _ body: @escaping @Sendable () -> Void) {
+    static func start(_ body: @escaping @Sendable () -> Void) {
         var all = sigset_t()
         var before = sigset_t()
         sigfillset(&all)
         pthread_sigmask(SIG_SETMASK, &all, &before)
         defer { pthread_sigmask(SIG_SETMASK, &before, nil) }
-        var attributes = pthread_attr_t()
-        pthread_attr_init(&attributes)
-        pthread_attr_setdetachstate(&attributes, Int32(PTHREAD_CREATE_DETACHED))
         var thread = pthread_t()
         let argument = Unmanaged.passRetained(Body(body)).toOpaque()
-        let result = pthread_create(&thread, &attributes, { argument in
+        let result = pthread_create(&thread, nil, { argument in
             Unmanaged<Body>.fromOpaque(argument!).takeRetainedValue().run()
             return nil
         }, argument)
-        if result == 0 {
-            pthread_setname_np(thread, name)
-        } else {
-            Unmanaged<Body>.fromOpaque(argument).release()
-        }
-        pthread_attr_destroy(&attributes)
+        if result == 0 { pthread_detach(thread) } else { Unmanaged<Body>.fromOpaque(argument).release() }
     }
 }

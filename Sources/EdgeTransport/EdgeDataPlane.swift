@@ -1,0 +1,251 @@
+public import EdgeCore
+import Glibc
+import Shared
+import Synchronization
+
+/// The data plane: loops, listeners, and the snapshot in force on them.
+///
+/// Callable from anywhere; what happens on a loop is sent there as a message.
+public final class EdgeDataPlane: DataPlane {
+    private struct State {
+        /// OpenSSL contexts by certificate, so that a change loads only what it brings.
+        var served: [ObjectIdentifier: (material: CertificateMaterial, certificate: ServedCertificate)] = [:]
+        var ports: Set<UInt16> = []
+        var problems: [String: String] = [:]
+        var isStarted = false
+    }
+
+    private let settings: TransportSettings
+    private let slots: SlotTable
+    private let ticketKeys = TicketKeys()
+    private let loops: [EventLoop]
+    private let state = Mutex(State())
+    private let rotation = Mutex<Task<Void, Never>?>(nil)
+
+    /// - Throws: what the system or OpenSSL says, when there is no way to serve.
+    public init(settings: TransportSettings, slots: SlotTable) throws {
+        self.settings = settings
+        self.slots = slots
+        let listenerTLS = try TLSContext.listener()
+        let upstreamTLS = try TLSContext.client(verify: settings.verifyUpstreamTLS)
+        let resolver = Resolver()
+        let empty = Snapshot(
+            revision: 0, edges: [:], hosts: HostTable([]), ports: [:], certificates: HostTable([]), faults: [:])
+        let published = PublishedSnapshot(snapshot: empty, contexts: HostTable([]))
+        var loops: [EventLoop] = []
+        for index in 0..<max(1, settings.loops) {
+            let loop = try EventLoop(index: index)
+            loop.service = LoopService(
+                loop: loop, settings: settings, listenerTLS: listenerTLS, upstreamTLS: upstreamTLS,
+                ticketKeys: ticketKeys, resolver: resolver, published: published)
+            loops.append(loop)
+        }
+        self.loops = loops
+    }
+
+    /// Starts the loops' threads.
+    public func start() {
+        guard state.withLock({ state in
+            defer { state.isStarted = true }
+            return !state.isStarted
+        }) else { return }
+        for loop in loops { Threads.start { loop.run() } }
+        let keys = ticketKeys
+        let interval = Duration.milliseconds(Int64(settings.ticketKeyRotation))
+        rotation.withLock {
+            $0 = Task {
+                while (try? await Task.sleep(for: interval)) != nil { keys.rotate() }
+            }
+        }
+    }
+
+    // MARK: Listeners
+
+    /// Opens a listener on every loop.
+    /// - Returns: the address bound, with the port that the system chose if 0 was asked for.
+    @discardableResult
+    public func listen(_ listener: ListenerSettings) throws(SystemError) -> SocketAddress {
+        let purpose: Acceptor.Purpose =
+            switch listener.kind {
+            case .https: .https
+            case .redirect: .http(.redirect(port: listener.redirectPort))
+            case .cleartext: .http(.edges(isSecure: false))
+            }
+        let slot = slots.slot("region/\(listener.region.code)")
+        var bound = listener.address
+        for (index, loop) in loops.enumerated() {
+            let descriptor: Int32
+            if let inherited = listener.inherited {
+                descriptor = fcntl(inherited, F_DUPFD_CLOEXEC, 0)
+                guard descriptor >= 0 else { throw SystemError("dup") }
+                _ = fcntl(descriptor, F_SETFL, fcntl(descriptor, F_GETFL) | O_NONBLOCK)
+            } else {
+                descriptor = try Sockets.listen(bound)
+            }
+            if index == 0, let local = Sockets.localAddress(descriptor) { bound = local }
+            open(descriptor, purpose, listener.region, slot, on: loop, shared: listener.inherited != nil, port: nil)
+        }
+        return bound
+    }
+
+    /// Serves a program's answers on a Unix socket: the admin API.
+    public func listen(
+        unixPath: String, mode: UInt32 = 0o600, handler: @escaping RequestHandler
+    ) throws(SystemError) {
+        let descriptor = try Sockets.listen(unixPath: unixPath, mode: mode)
+        open(descriptor, .handler(handler), Region("local"), slots.slot("admin"), on: loops[0], shared: false, port: nil)
+    }
+
+    /// Serves a program's answers over cleartext TCP, for demo upstreams and tests.
+    @discardableResult
+    public func listen(_ address: SocketAddress, handler: @escaping RequestHandler) throws(SystemError) -> SocketAddress {
+        var bound = address
+        for (index, loop) in loops.enumerated() {
+            let descriptor = try Sockets.listen(bound)
+            if index == 0, let local = Sockets.localAddress(descriptor) { bound = local }
+            open(
+                descriptor, .http(.handler(handler, peer: nil)), Region("local"), slots.slot("admin"), on: loop,
+                shared: false, port: nil)
+        }
+        return bound
+    }
+
+    private func open(
+        _ descriptor: Int32, _ purpose: Acceptor.Purpose, _ region: Region, _ slot: Int32, on loop: EventLoop,
+        shared: Bool, port: UInt16?
+    ) {
+        loop.post { loop in
+            let acceptor = Acceptor(loop: loop, purpose: purpose, region: region, regionSlot: slot)
+            do {
+                let listener = try Listener(
+                    loop: loop, descriptor: descriptor, shared: shared, onConnection: acceptor.accept)
+                if let port {
+                    loop.service.portListeners[port, default: []].append(listener)
+                } else {
+                    loop.service.listeners.append(listener)
+                }
+                // What connected before the loop watched has given its signal already.
+                listener.ready(.readable)
+            } catch {
+                close(descriptor)
+            }
+        }
+    }
+
+    // MARK: DataPlane
+
+    public func publish(_ snapshot: Snapshot) async {
+        let contexts = loadCertificates(snapshot)
+        let published = PublishedSnapshot(snapshot: snapshot, contexts: contexts)
+        await onEveryLoop { loop in
+            guard snapshot.revision >= loop.service.published.snapshot.revision else { return }
+            loop.service.published = published
+        }
+        openPorts(Set(snapshot.ports.keys), snapshot)
+    }
+
+    private func loadCertificates(_ snapshot: Snapshot) -> HostTable<ServedCertificate> {
+        state.withLock { state in
+            var served: [ObjectIdentifier: (material: CertificateMaterial, certificate: ServedCertificate)] = [:]
+            var problems: [String: String] = [:]
+            let contexts = snapshot.certificates.map { material -> ServedCertificate in
+                let key = ObjectIdentifier(material)
+                let entry = served[key] ?? state.served[key] ?? (material, ServedCertificate(material))
+                served[key] = entry
+                if let problem = entry.certificate.problem { problems[entry.certificate.id] = problem }
+                return entry.certificate
+            }
+            state.served = served
+            state.problems = state.problems.filter { $0.key.hasPrefix("port/") }.merging(problems) { _, new in new }
+            return contexts
+        }
+    }
+
+    /// Listens where TCP edges are, and no longer where they were. Connections that are open go on.
+    private func openPorts(_ wanted: Set<UInt16>, _ snapshot: Snapshot) {
+        let before = state.withLock { state in
+            defer { state.ports = wanted }
+            return state.ports
+        }
+        for port in before.subtracting(wanted) {
+            state.withLock { $0.problems["port/\(port)"] = nil }
+            for loop in loops {
+                loop.post { loop in
+                    for listener in loop.service.portListeners.removeValue(forKey: port) ?? [] { listener.close() }
+                }
+            }
+        }
+        let slot = slots.slot("region/\(settings.tcpRegion.code)")
+        for port in wanted.subtracting(before).sorted() {
+            for address in settings.tcpAddresses {
+                do {
+                    for loop in loops {
+                        let descriptor = try Sockets.listen(SocketAddress(address, port: port))
+                        open(
+                            descriptor, .tcp(port: port), settings.tcpRegion, slot, on: loop, shared: false,
+                            port: port)
+                    }
+                } catch {
+                    state.withLock { $0.problems["port/\(port)"] = "\(error)" }
+                }
+            }
+        }
+    }
+
+    public func sample() async -> TrafficSample {
+        let total = Mutex(TrafficSample())
+        await onEveryLoop { loop in
+            let sample = loop.service.traffic
+            total.withLock { $0.add(sample) }
+        }
+        return total.withLock { $0 }
+    }
+
+    public func problems() async -> [String: String] { state.withLock { $0.problems } }
+
+    /// Client connections open now.
+    public func openConnections() async -> Int {
+        let total = Mutex(0)
+        await onEveryLoop { loop in
+            let count = loop.service.connectionCount
+            total.withLock { $0 += count }
+        }
+        return total.withLock { $0 }
+    }
+
+    private func onEveryLoop(_ work: @escaping @Sendable (EventLoop) -> Void) async {
+        await withTaskGroup(of: Void.self) { group in
+            for loop in loops {
+                group.addTask {
+                    await withCheckedContinuation { done in
+                        loop.post { loop in
+                            work(loop)
+                            done.resume()
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    // MARK: End
+
+    /// Accepts nothing new, lets what is open finish, and returns when all is closed or the deadline has passed.
+    /// - Returns: how many client connections were still open.
+    public func drain(seconds: Double) async -> Int {
+        await onEveryLoop { $0.service.drain() }
+        let deadline = ContinuousClock.now + .seconds(seconds)
+        var open = await openConnections()
+        while open > 0, ContinuousClock.now < deadline, !Task.isCancelled {
+            try? await Task.sleep(for: .milliseconds(50))
+            open = await openConnections()
+        }
+        return open
+    }
+
+    /// Ends the loops. Nothing can be sent to them afterwards.
+    public func shutdown() {
+        rotation.withLock { $0?.cancel() }
+        for loop in loops { loop.stop() }
+    }
+}

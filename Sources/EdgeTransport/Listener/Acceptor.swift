@@ -1,0 +1,213 @@
+import EdgeCore
+import Glibc
+import Shared
+
+/// Makes protocol connections of accepted descriptors, for one listener on one loop.
+final class Acceptor {
+    enum Purpose {
+        case https
+        case http(ClientService)
+        /// A TCP edge's port: the edge is looked up when a connection comes, so that changes act at once.
+        case tcp(port: UInt16)
+        case handler(RequestHandler)
+    }
+
+    private let loop: EventLoop
+    private let service: LoopService
+    private let purpose: Purpose
+    private let region: Region
+    private let regionSlot: Int32
+
+    init(loop: EventLoop, purpose: Purpose, region: Region, regionSlot: Int32) {
+        self.loop = loop
+        service = loop.service
+        self.purpose = purpose
+        self.region = region
+        self.regionSlot = regionSlot
+    }
+
+    func accept(_ descriptor: Int32) {
+        guard service.connectionCount < service.connectionLimit, !service.isDraining else {
+            Glibc.close(descriptor)
+            return
+        }
+        let channel: Channel
+        do { channel = try Channel(loop: loop, descriptor: descriptor) } catch {
+            Glibc.close(descriptor)
+            return
+        }
+        service.connectionCount += 1
+        let service = self.service
+        let onClose = { service.connectionCount -= 1 }
+        if case .handler(let handler) = purpose {
+            return startHTTP1(channel, .handler(handler, peer: Sockets.peerIdentity(descriptor)), localFacts, onClose)
+        }
+        guard let peer = Sockets.peerAddress(descriptor), let local = Sockets.localAddress(descriptor) else {
+            channel.closeNow()
+            return onClose()
+        }
+        Sockets.setNoDelay(descriptor)
+        switch purpose {
+        case .https:
+            Handshake(acceptor: self, channel: channel, peer: peer, local: local, onClose: onClose).start()
+        case .http(let kind): startCleartext(channel, kind, facts(peer, local, nil), onClose)
+        case .tcp(let port):
+            guard let edge = service.published.snapshot.ports[port] else {
+                channel.closeNow()
+                return onClose()
+            }
+            startStream(channel, edge, facts(peer, local, nil), early: [], onClose)
+        case .handler: break
+        }
+    }
+
+    private var localFacts: ConnectionFacts {
+        ConnectionFacts(
+            clientAddress: .unspecified, clientPort: 0, serverAddress: .unspecified, serverPort: 0, region: region,
+            start: loop.now)
+    }
+
+    fileprivate func facts(_ peer: SocketAddress, _ local: SocketAddress, _ tls: TLSSession?) -> ConnectionFacts {
+        ConnectionFacts(
+            clientAddress: peer.address, clientPort: peer.port, serverAddress: local.address, serverPort: local.port,
+            serverName: tls?.serverName ?? "", tlsVersion: tls?.version ?? "", tlsCipher: tls?.cipher ?? "",
+            region: region, start: loop.now)
+    }
+
+    fileprivate func startHTTP1(
+        _ channel: Channel, _ kind: ClientService, _ facts: ConnectionFacts, early: [UInt8] = [],
+        _ onClose: @escaping () -> Void
+    ) {
+        HTTP1Connection(
+            channel: channel, kind: kind, connection: facts, regionSlot: regionSlot, onClose: onClose
+        ).start(early: early)
+    }
+
+    fileprivate func startHTTP2(
+        _ channel: Channel, _ kind: ClientService, _ facts: ConnectionFacts, early: [UInt8] = [],
+        _ onClose: @escaping () -> Void
+    ) {
+        HTTP2Connection(
+            channel: channel, kind: kind, connection: facts, regionSlot: regionSlot, onClose: onClose
+        ).start(early: early)
+    }
+
+    fileprivate func startStream(
+        _ channel: Channel, _ edge: CompiledEdge, _ facts: ConnectionFacts, early: [UInt8],
+        _ onClose: @escaping () -> Void
+    ) {
+        StreamConnection(
+            channel: channel, edge: edge, facts: facts, regionSlot: regionSlot, early: early, onClose: onClose
+        ).start()
+    }
+
+    /// Cleartext: HTTP/2 by prior knowledge shows in its first bytes (RFC 9113, 3.4).
+    private func startCleartext(
+        _ channel: Channel, _ kind: ClientService, _ facts: ConnectionFacts, _ onClose: @escaping () -> Void
+    ) {
+        let sniffer = PrefaceSniffer(channel: channel) { [self] early, isHTTP2 in
+            guard let isHTTP2 else { return onClose() }
+            if isHTTP2 {
+                startHTTP2(channel, kind, facts, early: early, onClose)
+            } else {
+                startHTTP1(channel, kind, facts, early: early, onClose)
+            }
+        }
+        sniffer.start()
+    }
+}
+
+/// Waits for a TLS handshake, and then for the protocol's connection to take over.
+private final class Handshake: ChannelHandler {
+    private let acceptor: Acceptor
+    private let channel: Channel
+    private let peer: SocketAddress
+    private let local: SocketAddress
+    private let onClose: () -> Void
+
+    init(
+        acceptor: Acceptor, channel: Channel, peer: SocketAddress, local: SocketAddress, onClose: @escaping () -> Void
+    ) {
+        self.acceptor = acceptor
+        self.channel = channel
+        self.peer = peer
+        self.local = local
+        self.onClose = onClose
+    }
+
+    func start() {
+        let service = channel.loop.service!
+        channel.handler = self
+        channel.setDeadline(milliseconds: service.settings.handshakeTimeout)
+        do {
+            try channel.beginServerTLS { [unowned service] name in service.decide(name) }
+        } catch {
+            channelFailed(channel)
+        }
+    }
+
+    override func channelConnected(_ channel: Channel) {
+        guard let tls = channel.tls else { return }
+        let facts = acceptor.facts(peer, local, tls)
+        let snapshot = channel.loop.service.published.snapshot
+        if let edge = snapshot.hosts.lookup(tls.serverName), edge.kind == .tls {
+            acceptor.startStream(channel, edge, facts, early: [], onClose)
+        } else if tls.negotiatedProtocol == "h2" {
+            acceptor.startHTTP2(channel, .edges(isSecure: true), facts, onClose)
+        } else {
+            acceptor.startHTTP1(channel, .edges(isSecure: true), facts, onClose)
+        }
+    }
+
+    override func channelPassThrough(_ channel: Channel, edge: CompiledEdge, helloBytes: [UInt8]) {
+        acceptor.startStream(channel, edge, acceptor.facts(peer, local, nil), early: helloBytes, onClose)
+    }
+
+    override func channelFailed(_ channel: Channel) {
+        channel.closeNow()
+        onClose()
+    }
+}
+
+/// Reads a cleartext connection's first bytes to tell HTTP/2 with prior knowledge from HTTP/1.
+private final class PrefaceSniffer: ChannelHandler {
+    private let channel: Channel
+    private let onKnown: ([UInt8], Bool?) -> Void
+    private var bytes: [UInt8] = []
+    /// No HTTP/1 request can begin like this: `PRI * HTTP/2.0` is reserved for it.
+    private static let preface = Array("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".utf8)
+
+    init(channel: Channel, onKnown: @escaping ([UInt8], Bool?) -> Void) {
+        self.channel = channel
+        self.onKnown = onKnown
+    }
+
+    func start() {
+        channel.handler = self
+        channel.setDeadline(milliseconds: channel.loop.service.settings.requestHeadTimeout)
+        channel.readAgain()
+    }
+
+    override func channelReadable(_ channel: Channel) {
+        switch channel.read() {
+        case .bytes(let more):
+            bytes.append(contentsOf: more)
+            let length = min(bytes.count, Self.preface.count)
+            if bytes.prefix(length) != Self.preface.prefix(length) { return known(false) }
+            if length == Self.preface.count { return known(true) }
+            channel.readAgain()
+        case .blocked: break
+        case .ended, .failed: channelFailed(channel)
+        }
+    }
+
+    private func known(_ isHTTP2: Bool) {
+        channel.handler = nil
+        onKnown(bytes, isHTTP2)
+    }
+
+    override func channelFailed(_ channel: Channel) {
+        channel.closeNow()
+        onKnown([], nil)
+    }
+}
