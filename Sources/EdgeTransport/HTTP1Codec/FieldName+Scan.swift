@@ -80,7 +80,9 @@ extension FieldName {
             let length = text.utf8CodeUnitCount
             let expected = text.utf8Start
             guard first == ByteScan.word(expected, 0) else { return false }
-            if length > 16, ByteScan.word(base, 8) | 0x2020_2020_2020_2020 != ByteScan.word(expected, 8) { return false }
+            if length > 16, ByteScan.word(base, 8) | 0x2020_2020_2020_2020 != ByteScan.word(expected, 8) {
+                return false
+            }
             return ByteScan.word(base, length &- 8) | 0x2020_2020_2020_2020 == ByteScan.word(expected, length &- 8)
         }
     }
