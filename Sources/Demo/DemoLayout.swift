@@ -62,6 +62,9 @@ struct DemoLayout {
             address = ["127.0.0.1", "::1"]
             port = \(redirect)
 
+            [limits]
+            connections = 2000
+
             [timeouts]
             drain = "5s"
 

@@ -70,7 +70,10 @@ final class DemoRun {
     private func waitUntilServing(_ seed: DemoSeed) throws {
         let deadline = Date().addingTimeInterval(30)
         while !seed.isServing() {
-            if let ended = children.first(where: { $0.hasEnded() }) { throw failure(of: ended) }
+            if let ended = children.first(where: { $0.hasEnded() }) {
+                children.removeAll { $0.pid == ended.pid }
+                throw failure(of: ended)
+            }
             guard Date() < deadline else { throw DemoFailure("the server does not answer on \(layout.socket)") }
             usleep(50_000)
         }

@@ -4,8 +4,8 @@ import Synchronization
 
 /// A small HTTP/1.1 server, one thread per connection: enough to stand behind an edge in a demo or a test.
 ///
-/// It answers with its name. `POST /fail` makes it answer 500 until `POST /heal`; both are taken from this machine
-/// only when they did not come through the edge.
+/// It answers with its name. `POST /fail` makes it answer 500 until `POST /heal`, and `GET /count` tells
+/// how many requests it has answered; these three are for whoever comes directly, not through the edge.
 final class DemoUpstream: Sendable {
     let name: String
     let port: UInt16
@@ -54,6 +54,9 @@ final class DemoUpstream: Sendable {
         if method == "POST", path == "/fail" || path == "/heal", request.field("x-forwarded-for") == nil {
             isFailing.store(path == "/fail", ordering: .relaxed)
             return render(200, "\(name) \(path == "/fail" ? "fails from now on" : "answers well again")\n", method)
+        }
+        if path == "/count", request.field("x-forwarded-for") == nil {
+            return render(200, "\(served.load(ordering: .relaxed))\n", method)
         }
         if path == "/healthz" { return render(200, "\(name) is here\n", method) }
         let count = served.add(1, ordering: .relaxed).newValue

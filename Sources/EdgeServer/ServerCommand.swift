@@ -29,7 +29,7 @@ struct ServerCommand: AsyncParsableCommand {
     }
 
     func run() async throws {
-        let settings = try loadSettings()
+        var settings = try loadSettings()
         if check {
             print("\(config): no mistakes found")
             return
@@ -42,7 +42,7 @@ struct ServerCommand: AsyncParsableCommand {
             log(error.message)
             throw ExitCode(error.isHeld ? EX_TEMPFAIL : EX_CANTCREAT)
         }
-        raiseDescriptorLimit(for: settings.limits.connections)
+        settings.limits.connections = raiseDescriptorLimit(for: settings.limits.connections)
         let server: RunningServer
         do {
             server = try await RunningServer.start(settings: settings, sockets: supervisor.sockets, log: log)
@@ -101,17 +101,19 @@ struct ServerCommand: AsyncParsableCommand {
     }
 
     /// A proxied connection takes two descriptors; listeners, loops and the store take the rest.
-    private func raiseDescriptorLimit(for connections: Int) {
+    /// - Returns: how many connections the system's limit allows, at most as many as are wanted.
+    private func raiseDescriptorLimit(for connections: Int) -> Int {
         var limit = rlimit()
-        guard getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit) == 0 else { return }
+        guard getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit) == 0 else { return connections }
         limit.rlim_cur = limit.rlim_max
         _ = setrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
-        let wanted = UInt(connections) * 2 + 512
-        if limit.rlim_cur < wanted {
-            log(
-                "the system allows \(limit.rlim_cur) open files; limits.connections = \(connections) may need"
-                    + " \(wanted) (LimitNOFILE= in the systemd unit, or ulimit -n)")
-        }
+        let rest: UInt = 512
+        let allowed = Int(clamping: (max(limit.rlim_cur, rest + 64) - rest) / 2)
+        guard allowed < connections else { return connections }
+        log(
+            "at most \(allowed) connections, not limits.connections = \(connections): the system allows"
+                + " \(limit.rlim_cur) open files (LimitNOFILE= in the systemd unit, or ulimit -n)")
+        return allowed
     }
 }
 

@@ -120,7 +120,6 @@ extension ServerSettings {
     private static func readListener(_ table: inout SettingsTable) -> Listener? {
         let kind = table.requiredChoice("kind", Listener.Kind.self)
         let region = region(&table)
-        let connections = table.integer("max_connections", 1...10_000_000)
         let cleartext = table.choice("cleartext", Listener.Cleartext.self)
         let redirectPort = table.integer("redirect_port", 1...65_535)
         let origin = readOrigin(&table, kind: kind)
@@ -134,7 +133,7 @@ extension ServerSettings {
         guard let kind, let origin else { return nil }
         return Listener(
             kind: kind, origin: origin, region: region, cleartext: cleartext ?? .redirect,
-            redirectPort: redirectPort.map(UInt16.init) ?? 0, maximumConnections: connections, line: table.line)
+            redirectPort: redirectPort.map(UInt16.init) ?? 0, line: table.line)
     }
 
     private static func readOrigin(_ table: inout SettingsTable, kind: Listener.Kind?) -> Listener.Origin? {

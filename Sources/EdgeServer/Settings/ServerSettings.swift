@@ -55,8 +55,6 @@ struct ServerSettings: Sendable {
         var cleartext: Cleartext = .redirect
         /// Where a redirect points; the first HTTPS listener's port unless set.
         var redirectPort: UInt16 = 443
-        /// Client connections on this listener; the whole server's limit holds as well.
-        var maximumConnections: Int?
         /// Where it stands in the file, for messages about binding.
         var line: Int
     }
@@ -73,7 +71,7 @@ struct ServerSettings: Sendable {
         /// Client connections of the whole server.
         var connections = 50_000
         /// A request's line and fields, and those of an upstream's answer.
-        var headBytes = 64 << 10
+        var headBytes = 32 << 10
         var fields = 128
         /// Past this much queued towards one side, the other is no longer read.
         var queueBytes = 256 << 10
@@ -105,7 +103,7 @@ struct ServerSettings: Sendable {
         /// Idle connections that each loop keeps per target.
         var idleConnections = 64
         /// How long one is kept.
-        var idle: Duration = .seconds(50)
+        var idle: Duration = .seconds(30)
         /// Whether a TLS upstream's certificate must be valid for its host name.
         var verifyTLS = false
     }
