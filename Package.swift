@@ -79,7 +79,7 @@ let package = Package(
         // Tests.
         .target(
             name: "EdgeTesting",
-            dependencies: ["EdgeControl", "EdgeCore", "EdgeModules", "EdgeTransport", "Shared"],
+            dependencies: ["COpenSSL", "EdgeCore", "EdgeModules", "EdgeTransport", "Shared"],
             swiftSettings: settings
         ),
         .testTarget(name: "SharedTests", dependencies: ["Shared"], swiftSettings: settings),

@@ -1,0 +1,177 @@
+import Glibc
+import Synchronization
+
+/// A blocking TCP connection whose every wait ends after five seconds: for tests that care about single bytes.
+public final class RawSocket: Sendable {
+    public struct Failure: Error, CustomStringConvertible {
+        public let description: String
+    }
+
+    private let descriptor: Int32
+    private let buffer = Mutex<[UInt8]>([])
+
+    init(descriptor: Int32) {
+        self.descriptor = descriptor
+        var limit = timeval(tv_sec: 5, tv_usec: 0)
+        setsockopt(descriptor, SOL_SOCKET, SO_RCVTIMEO, &limit, socklen_t(MemoryLayout<timeval>.size))
+        setsockopt(descriptor, SOL_SOCKET, SO_SNDTIMEO, &limit, socklen_t(MemoryLayout<timeval>.size))
+    }
+
+    /// Connects to a port on 127.0.0.1, or on ::1.
+    public convenience init(port: UInt16, v6: Bool = false) throws {
+        let descriptor = socket(v6 ? AF_INET6 : AF_INET, Int32(SOCK_STREAM.rawValue) | O_CLOEXEC, 0)
+        let result: Int32
+        if v6 {
+            var address = sockaddr_in6()
+            address.sin6_family = sa_family_t(AF_INET6)
+            address.sin6_port = port.bigEndian
+            address.sin6_addr = in6addr_loopback
+            result = withUnsafePointer(to: &address) {
+                $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+                    connect(descriptor, $0, socklen_t(MemoryLayout<sockaddr_in6>.size))
+                }
+            }
+        } else {
+            var address = sockaddr_in()
+            address.sin_family = sa_family_t(AF_INET)
+            address.sin_port = port.bigEndian
+            address.sin_addr.s_addr = UInt32(0x7F00_0001).bigEndian
+            result = withUnsafePointer(to: &address) {
+                $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+                    connect(descriptor, $0, socklen_t(MemoryLayout<sockaddr_in>.size))
+                }
+            }
+        }
+        guard result == 0 else {
+            let failure = Failure(description: "connect: \(String(cString: strerror(errno)))")
+            close(descriptor)
+            throw failure
+        }
+        self.init(descriptor: descriptor)
+    }
+
+    deinit { close(descriptor) }
+
+    public func send(_ text: String) throws { try send(Array(text.utf8)) }
+
+    public func send(_ bytes: [UInt8]) throws {
+        var sent = 0
+        while sent < bytes.count {
+            let count = bytes.withUnsafeBytes {
+                Glibc.send(descriptor, $0.baseAddress! + sent, bytes.count - sent, Int32(MSG_NOSIGNAL))
+            }
+            guard count > 0 else { throw Failure(description: "send: \(String(cString: strerror(errno)))") }
+            sent += count
+        }
+    }
+
+    /// More bytes into the buffer; `false` at the end.
+    private func more() throws -> Bool {
+        var chunk = [UInt8](repeating: 0, count: 64 << 10)
+        let count = recv(descriptor, &chunk, chunk.count, 0)
+        guard count >= 0 else {
+            let held = buffer.withLock { String(decoding: $0.prefix(200), as: UTF8.self) }
+            throw Failure(description: "recv: \(String(cString: strerror(errno))), after \(held.debugDescription)")
+        }
+        buffer.withLock { $0.append(contentsOf: chunk[0..<count]) }
+        return count > 0
+    }
+
+    /// Everything up to and including `mark`.
+    public func receive(until mark: String) throws -> String {
+        let mark = Array(mark.utf8)
+        while true {
+            let found = buffer.withLock { buffer -> String? in
+                guard let range = buffer.firstRange(of: mark) else { return nil }
+                defer { buffer.removeFirst(range.upperBound) }
+                return String(decoding: buffer[..<range.upperBound], as: UTF8.self)
+            }
+            if let found { return found }
+            guard try more() else {
+                throw Failure(description: "the connection ended before \(String(decoding: mark, as: UTF8.self).debugDescription)")
+            }
+        }
+    }
+
+    public func receive(count: Int) throws -> [UInt8] {
+        while buffer.withLock({ $0.count < count }) {
+            guard try more() else { throw Failure(description: "the connection ended early") }
+        }
+        return buffer.withLock { buffer in
+            defer { buffer.removeFirst(count) }
+            return Array(buffer[0..<count])
+        }
+    }
+
+    /// Everything until the peer ends its half.
+    public func receiveAll() throws -> String {
+        while try more() {}
+        return buffer.withLock { buffer in
+            defer { buffer.removeAll() }
+            return String(decoding: buffer, as: UTF8.self)
+        }
+    }
+
+    /// One answer with a content-length (or none): head and body.
+    public func receiveAnswer() throws -> (head: String, body: String) {
+        let head = try receive(until: "\r\n\r\n")
+        let length = head.lowercased().split(separator: "\r\n").first { $0.hasPrefix("content-length:") }
+            .flatMap { Int($0.dropFirst("content-length:".count).drop { $0 == " " }) } ?? 0
+        return (head, String(decoding: try receive(count: length), as: UTF8.self))
+    }
+
+    public func endWriting() { shutdown(descriptor, Int32(SHUT_WR)) }
+
+    /// Whether the peer ends the connection, within the five seconds.
+    public func isEnded() -> Bool {
+        do { return try !more() } catch { return "\(error)".contains("reset") }
+    }
+}
+
+/// A TCP server on 127.0.0.1 that does to each connection what a test says, each on a thread of its own.
+public final class RawServer: Sendable {
+    private let descriptor: Int32
+    public let port: UInt16
+    public let connections = Counter()
+
+    public init(_ serve: @escaping @Sendable (RawSocket) throws -> Void) throws {
+        let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue) | O_CLOEXEC, 0)
+        var address = sockaddr_in()
+        address.sin_family = sa_family_t(AF_INET)
+        address.sin_addr.s_addr = UInt32(0x7F00_0001).bigEndian
+        var length = socklen_t(MemoryLayout<sockaddr_in>.size)
+        let result = withUnsafeMutablePointer(to: &address) {
+            $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+                bind(descriptor, $0, length) | listen(descriptor, 64) | getsockname(descriptor, $0, &length)
+            }
+        }
+        guard result == 0 else { throw RawSocket.Failure(description: "listen") }
+        self.descriptor = descriptor
+        port = UInt16(bigEndian: address.sin_port)
+        let counter = connections
+        Task {
+            try await onThread {
+                while true {
+                    let connection = accept4(descriptor)
+                    guard connection >= 0 else { return }
+                    counter.raise()
+                    let socket = RawSocket(descriptor: connection)
+                    Task { try? await onThread { try serve(socket) } }
+                }
+            }
+        }
+    }
+
+    public func stop() { shutdown(descriptor, Int32(SHUT_RDWR)) }
+
+    deinit {
+        shutdown(descriptor, Int32(SHUT_RDWR))
+        close(descriptor)
+    }
+}
+
+private func accept4(_ listener: Int32) -> Int32 {
+    let descriptor = accept(listener, nil, nil)
+    if descriptor >= 0 { _ = fcntl(descriptor, F_SETFD, FD_CLOEXEC) }
+    return descriptor
+}

@@ -1,0 +1,117 @@
+public import EdgeCore
+import EdgeModules
+public import EdgeTransport
+import Glibc
+public import Shared
+import Synchronization
+
+/// A whole data plane on ports that the system chose, with a configuration made by the test.
+public final class TestEdge: Sendable {
+    public let plane: EdgeDataPlane
+    public let breakers = CircuitBreakers()
+    public let slots: SlotTable
+    private let compiler: SnapshotCompiler
+    private let current: Mutex<(Configuration, Snapshot?)>
+    public let httpsPort: UInt16
+    public let httpsPortV6: UInt16
+    public let clearPort: UInt16
+    public let redirectPort: UInt16
+
+    init(_ settings: TransportSettings) throws {
+        let slots = SlotTable()
+        plane = try EdgeDataPlane(settings: settings, slots: slots)
+        self.slots = slots
+        compiler = SnapshotCompiler(modules: StandardModules.registry, slots: slots, breakers: breakers)
+        current = Mutex((Configuration(), nil))
+        let loopback = SocketAddress(IPAddress(v4: 0x7F00_0001), port: 0)
+        let loopback6 = SocketAddress(IPAddress(high: 0, low: 1), port: 0)
+        httpsPort = try plane.listen(ListenerSettings(kind: .https, address: loopback, region: Region("us"))).port
+        httpsPortV6 = try plane.listen(ListenerSettings(kind: .https, address: loopback6, region: Region("eu"))).port
+        clearPort = try plane.listen(ListenerSettings(kind: .cleartext, address: loopback, region: Region("us"))).port
+        redirectPort = try plane.listen(
+            ListenerSettings(kind: .redirect, address: loopback, region: Region("us"), redirectPort: httpsPort)
+        ).port
+        plane.start()
+    }
+
+    /// Changes the configuration and puts it in force.
+    public func change(_ body: @Sendable (inout Configuration) -> Void) async {
+        let snapshot = current.withLock { current -> Snapshot in
+            body(&current.0)
+            current.0.revision += 1
+            let snapshot = compiler.compile(current.0, touched: nil, previous: current.1)
+            current.1 = snapshot
+            return snapshot
+        }
+        precondition(snapshot.faults.isEmpty, "\(snapshot.faults)")
+        await plane.publish(snapshot)
+    }
+
+    /// The counters of one slot, e.g. `backend/bkdsc_a`.
+    public func counters(_ key: String) async -> TrafficCounters {
+        let sample = await plane.sample()
+        let slot = Int(slots.slot(key))
+        return slot < sample.counters.count ? sample.counters[slot] : TrafficCounters()
+    }
+}
+
+/// Runs `body` with an edge, and ends it.
+public func withEdge(
+    _ settings: TransportSettings = TransportSettings(), _ configure: @Sendable (inout Configuration) -> Void,
+    _ body: (TestEdge) async throws -> Void
+) async throws {
+    let edge = try TestEdge(settings)
+    defer { edge.plane.shutdown() }
+    await edge.change(configure)
+    try await body(edge)
+}
+
+extension Configuration {
+    /// A static backend at 127.0.0.1.
+    public mutating func addStatic(_ id: String, port: UInt16, tls: Bool = false) {
+        add(id, StaticBackend.self, ["address": .string("127.0.0.1:\(port)"), "tls": ["enabled": .bool(tls)]])
+    }
+
+    public mutating func add(_ id: String, _ kind: (some Backend).Type, _ settings: JSON) {
+        guard let normal = try? kind.normalise(settings) else { preconditionFailure("settings of \(id)") }
+        let id = BackendID(id)
+        backends[id] = BackendConfiguration(id: id, kind: kind.kind, settings: normal)
+    }
+
+    /// A domain with a throw-away certificate.
+    public mutating func addDomain(_ name: String, id: String = "rd_1") {
+        let certificate = ThrowAwayCertificate.make([name], id: "cert_\(id)")
+        certificates[certificate.id] = certificate
+        domains[DomainID(id)] = DomainConfiguration(id: DomainID(id), name: name, certificate: certificate.id)
+    }
+
+    /// An HTTPS edge with one route on `/`.
+    public mutating func addEdge(
+        _ id: String = "edghts_1", host: String, backend: String, modules: [String: JSON] = [:]
+    ) {
+        let route = RouteConfiguration(
+            id: RouteID("edghtsrt_\(id)"), matchType: .pathPrefix, match: "/", modules: modules,
+            backend: BackendReference(id: BackendID(backend)))
+        edges[EdgeID(id)] = EdgeConfiguration(
+            id: EdgeID(id), kind: .https, hostports: ["\(host):443"], routes: [route])
+    }
+}
+
+/// An upstream that answers by a function, on the program's own HTTP server.
+public final class FakeUpstream: Sendable {
+    private let plane: EdgeDataPlane
+    public let port: UInt16
+    public let requests = Counter()
+
+    public init(_ answer: @escaping RequestHandler) throws {
+        plane = try EdgeDataPlane(settings: TransportSettings(), slots: SlotTable())
+        let counter = requests
+        port = try plane.listen(SocketAddress(IPAddress(v4: 0x7F00_0001), port: 0)) { request in
+            counter.raise()
+            return await answer(request)
+        }.port
+        plane.start()
+    }
+
+    deinit { plane.shutdown() }
+}
