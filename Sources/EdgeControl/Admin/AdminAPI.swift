@@ -2,6 +2,8 @@ public import EdgeCore
 import Shared
 
 /// The admin API: finds the operation of a request, checks what all operations have in common, and runs it.
+///
+/// No request gets past `handle` without a principal that the kernel vouches for.
 public final class AdminAPI: Sendable {
     /// Who a peer is, or `nil` for a stranger.
     public typealias Authorize = @Sendable (PeerIdentity) -> Principal?
@@ -9,8 +11,9 @@ public final class AdminAPI: Sendable {
     public typealias Report = @Sendable (String, any Error) -> Void
 
     public let operations: [Operation]
-    let authorize: Authorize
-    let report: Report
+    private let table: PathTable<Operation>
+    private let authorize: Authorize
+    private let report: Report
 
     public init(
         operations: [Operation], report: @escaping Report = { _, _ in }, authorize: @escaping Authorize
@@ -18,10 +21,130 @@ public final class AdminAPI: Sendable {
         self.operations = operations
         self.report = report
         self.authorize = authorize
+        table = PathTable(operations.map { ($0.method, $0.path, $0) })
     }
 
-    /// Answers one request.
+    /// Answers one request. Never fails: every error becomes an answer.
     public func handle(_ request: HandlerRequest) async -> HandlerResponse {
-        HandlerResponse(status: 404)
+        do {
+            let (operation, call) = try prepare(request)
+            return try await operation.handler(call)
+        } catch let error as APIErrorBody {
+            return answer(error)
+        } catch let fault as Fault {
+            return answer(APIErrorBody(fault))
+        } catch {
+            let id = Identity.make("op", time: .now())
+            report(id, error)
+            let body = APIErrorBody(
+                errorCode: nil, statusCode: 500, message: "The server could not carry out the request.",
+                details: ["operation_id": id])
+            return answer(body)
+        }
+    }
+
+    private func answer(_ error: APIErrorBody) -> HandlerResponse {
+        var error = error
+        if error.details["path"] == nil, error.details["operation_id"] == nil {
+            error.details["operation_id"] = Identity.make("op", time: .now())
+        }
+        let bytes = (try? WireJSON.encode(error)) ?? Array("{}".utf8)
+        return HandlerResponse(
+            status: error.statusCode, fields: [("content-type", "application/json")], body: .bytes(bytes))
+    }
+
+    private func prepare(_ request: HandlerRequest) throws -> (Operation, OperationCall) {
+        guard let peer = request.peer else {
+            throw Fault(200, "The admin API answers on its Unix socket only.", status: 403)
+        }
+        guard let principal = authorize(peer) else {
+            throw Fault(200, "The user with uid \(peer.uid) may not use the admin API.", status: 403)
+        }
+        guard let (operation, parameters) = table.find(method: request.method, path: request.path) else {
+            throw APIErrorBody(
+                errorCode: nil, statusCode: 404, message: "Not Found",
+                details: ["path": String(request.path.prefix(1024))])
+        }
+        guard principal.role >= operation.role else {
+            let message = "\(principal.name) is \(principal.role.rawValue); this needs \(operation.role.rawValue)."
+            throw Fault(nil, message, status: 403)
+        }
+        if !operation.path.hasPrefix("/selvage/") { try checkVersion(request) }
+        guard let query = PercentEncoding.parameters(of: request.query) else {
+            throw Fault(215, "The query is not valid percent-encoded UTF-8.")
+        }
+        let call = OperationCall(
+            request: request, parameters: parameters, query: query, body: try body(of: request),
+            principal: principal, baseURL: AdminAPI.baseURL(request), command: AdminAPI.command(request),
+            ifMatch: request.field("if-match"))
+        return (operation, call)
+    }
+
+    private func checkVersion(_ request: HandlerRequest) throws(Fault) {
+        guard let version = request.field("ngrok-version") else {
+            throw Fault(218, "You must specify a version with an API request. Add the header 'ngrok-version: 2'.")
+        }
+        guard version == "2" else {
+            throw Fault(217, "The API version '\(version.prefix(32))' is not supported. Supported versions: 2.")
+        }
+    }
+
+    private func body(of request: HandlerRequest) throws(Fault) -> JSON? {
+        guard ["POST", "PATCH", "PUT"].contains(request.method), !request.body.isEmpty else { return nil }
+        guard let type = request.field("content-type"), !type.isEmpty else {
+            throw Fault(216, "The request has a body but no content-type. Use 'content-type: application/json'.")
+        }
+        let essence = type.split(separator: ";", maxSplits: 1)[0].lowercased()
+        guard essence.trimmingSpaces == "application/json" else {
+            throw Fault(210, "The content-type '\(type.prefix(64))' is not supported. Use 'application/json'.")
+        }
+        do throws(JSONReader.Mistake) {
+            return try JSONReader.read(request.body)
+        } catch {
+            let reason = switch error {
+            case .malformed(let offset): "it is not JSON at byte \(offset)"
+            case .tooDeep: "it nests more than \(JSONReader.maximumDepth) levels"
+            case .repeatedMember(let name): "the member '\(name.prefix(64))' is there twice"
+            }
+            throw Fault(213, "The application/json request body could not be parsed: \(reason).")
+        }
+    }
+
+    /// Absolute addresses begin with this. The authority is the client's own word, so only harmless ones are echoed.
+    static func baseURL(_ request: HandlerRequest) -> String {
+        guard let host = request.field("host"), (1...255).contains(host.utf8.count),
+            host.utf8.allSatisfy({ byte in
+                let letter = byte | 0x20
+                return (0x61...0x7A).contains(letter) || (0x30...0x3A).contains(byte) || [0x2D, 0x2E, 0x5B, 0x5D].contains(byte)
+            })
+        else { return "http://selvage" }
+        return "http://" + host
+    }
+
+    /// The audit trail's command, without what could drive a terminal, at most 1,000 characters.
+    static func command(_ request: HandlerRequest) -> String? {
+        request.field("selvage-command").flatMap(sanitise)
+    }
+
+    static func sanitise(_ text: String) -> String? {
+        let kept = text.prefix(4000).unicodeScalars.filter { scalar in
+            switch scalar.properties.generalCategory {
+            case .control, .format, .lineSeparator, .paragraphSeparator, .privateUse, .surrogate, .unassigned: false
+            default: true
+            }
+        }
+        let result = String(String(String.UnicodeScalarView(kept)).prefix(1000))
+        return result.isEmpty ? nil : result
+    }
+}
+
+extension StringProtocol {
+    /// Without spaces and tabs at both ends.
+    var trimmingSpaces: String {
+        let isSpace = { (character: Character) in character == " " || character == "\t" }
+        guard let first = firstIndex(where: { !isSpace($0) }), let last = lastIndex(where: { !isSpace($0) }) else {
+            return ""
+        }
+        return String(self[first...last])
     }
 }

@@ -21,3 +21,16 @@ enum WireJSON {
         try JSON(parsing: encode(value))
     }
 }
+
+extension JSON {
+    /// The document as it comes back from the store: a number without a fraction is a whole number, however it was
+    /// written.
+    var canonical: JSON {
+        switch self {
+        case .double(let value): Int64(exactly: value).map { .int($0) } ?? self
+        case .array(let elements): .array(elements.map(\.canonical))
+        case .object(let members): .object(members.mapValues(\.canonical))
+        case .null, .bool, .int, .string: self
+        }
+    }
+}

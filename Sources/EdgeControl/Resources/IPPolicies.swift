@@ -1,0 +1,45 @@
+import EdgeCore
+import Shared
+
+/// IP policies: named lists of rules.
+enum IPPolicies: Resource {
+    static let kind = ObjectKind.ipPolicy
+    static let prefixes = ["ipp"]
+    static let texts = TextFields(descriptionCode: 1673, metadataCode: 1674)
+    private static let legacy: Set<String> = ["action"]
+
+    static func path(of object: ConfigurationObject) -> String { "/ip_policies/\(object.id)" }
+
+    static func inUse(_ object: ConfigurationObject, by user: ConfigurationObject) -> Fault {
+        Fault(1420, "Cannot delete IP Policy ('\(object.id)') because it is referenced by '\(user.id)'.")
+    }
+
+    static func render(_ object: ConfigurationObject, in view: ConfigurationView) -> JSON { view.frame(object, [:]) }
+
+    static func lists(_ catalogue: Catalogue) -> [ListOperation] {
+        [ListOperation(path: "/ip_policies", key: "ip_policies", takesFilter: true, includes: { _ in true }, kind: kind)]
+    }
+
+    static func reads(_ catalogue: Catalogue) -> [ReadOperation] { [.object("/ip_policies/{id}", kind)] }
+
+    static func edits(_ catalogue: Catalogue) -> [Edit] {
+        [
+            Edit("POST", "/ip_policies") { draft, call in
+                let document = try texts.create(try Fields(call.body, known: TextFields.names, legacy: legacy))
+                let object = try draft.create(kind, prefix: prefixes[0], document: .object(document))
+                return .object(object.id, status: 201, draft, call)
+            },
+            Edit("PATCH", "/ip_policies/{id}") { draft, call in
+                let object = try draft.require(kind, call.parameter("id"), call)
+                var document = object.document
+                try texts.update(&document, try Fields(call.body, known: TextFields.names, legacy: legacy))
+                try draft.update(object.id, document: document)
+                return .object(object.id, draft, call)
+            },
+            Edit("DELETE", "/ip_policies/{id}") { draft, call in
+                draft.remove(try draft.require(kind, call.parameter("id"), call).id)
+                return .none()
+            },
+        ]
+    }
+}

@@ -1,0 +1,67 @@
+import EdgeCore
+import Shared
+
+/// Reserved TCP addresses: the server gives out host and port, and no port twice.
+enum ReservedAddresses: Resource {
+    static let kind = ObjectKind.reservedAddress
+    static let prefixes = ["ra"]
+    /// The highest port given out, kept in the store.
+    static let portMark = "tcp_port"
+    private static let texts = TextFields(descriptionCode: 504, metadataCode: 505)
+    private static let legacy: Set<String> = ["endpoint_configuration_id"]
+
+    static func path(of object: ConfigurationObject) -> String { "/reserved_addrs/\(object.id)" }
+
+    static func names(of object: ConfigurationObject) -> [ObjectName] {
+        let address = object.document["addr"]?.stringValue ?? ""
+        return [ObjectName(text: "addr/\(address)", taken: Fault(503, "The address '\(address)' is reserved already."))]
+    }
+
+    static func inUse(_ object: ConfigurationObject, by user: ConfigurationObject) -> Fault {
+        let address = object.document["addr"]?.stringValue ?? ""
+        return Fault(7019, "The address '\(address)' could not be deleted because the edge '\(user.id)' still uses it.")
+    }
+
+    static func render(_ object: ConfigurationObject, in view: ConfigurationView) -> JSON {
+        view.frame(object, ["addr": object.document["addr"] ?? "", "region": object.document["region"] ?? ""])
+    }
+
+    static func lists(_ catalogue: Catalogue) -> [ListOperation] {
+        [ListOperation(path: "/reserved_addrs", key: "reserved_addrs", takesFilter: true, includes: { _ in true }, kind: kind)]
+    }
+
+    static func reads(_ catalogue: Catalogue) -> [ReadOperation] { [.object("/reserved_addrs/{id}", kind)] }
+
+    static func edits(_ catalogue: Catalogue) -> [Edit] {
+        [
+            Edit("POST", "/reserved_addrs") { draft, call in
+                let fields = try Fields(call.body, known: TextFields.names + ["region"], legacy: legacy)
+                var document = try texts.create(fields)
+                let written = try fields.string("region") ?? ""
+                let region = written.isEmpty ? "us" : written
+                guard Region.cities[region] != nil else {
+                    throw Fault(500, "The region '\(region.prefix(32))' is not valid.")
+                }
+                let port = draft.next(portMark, first: Int64(catalogue.tcpPorts.lowerBound))
+                guard port <= Int64(catalogue.tcpPorts.upperBound) else {
+                    throw Fault(503, "There are no TCP addresses left to reserve.")
+                }
+                document["region"] = .string(region)
+                document["addr"] = .string("\(catalogue.publicName):\(port)")
+                let object = try draft.create(kind, prefix: prefixes[0], document: .object(document))
+                return .object(object.id, status: 201, draft, call)
+            },
+            Edit("PATCH", "/reserved_addrs/{id}") { draft, call in
+                let object = try draft.require(kind, call.parameter("id"), call)
+                var document = object.document
+                try texts.update(&document, try Fields(call.body, known: TextFields.names, legacy: legacy))
+                try draft.update(object.id, document: document)
+                return .object(object.id, draft, call)
+            },
+            Edit("DELETE", "/reserved_addrs/{id}") { draft, call in
+                draft.remove(try draft.require(kind, call.parameter("id"), call).id)
+                return .none()
+            },
+        ]
+    }
+}

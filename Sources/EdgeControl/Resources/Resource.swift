@@ -1,0 +1,112 @@
+public import EdgeCore
+import Shared
+
+/// What this program knows and what it was told: fixed while it runs.
+public struct Catalogue: Sendable {
+    public let modules: ModuleRegistry
+    /// Ports that reserved TCP addresses are given.
+    public let tcpPorts: ClosedRange<UInt16>
+    /// The host name (or address) under which clients reach this server.
+    public let publicName: String
+
+    public init(modules: ModuleRegistry, tcpPorts: ClosedRange<UInt16>, publicName: String) {
+        self.modules = modules
+        self.tcpPorts = tcpPorts
+        self.publicName = publicName.lowercased()
+    }
+}
+
+/// One kind of object: its names, what it refers to, how it is answered, and what can be done to it.
+///
+/// Adding a kind is one conforming type in one file and one line in `Resources.all`.
+protocol Resource: Sendable {
+    static var kind: ObjectKind { get }
+    /// Prefixes of its identifiers.
+    static var prefixes: [String] { get }
+    /// The path of an object, without the base address.
+    static func path(of object: ConfigurationObject) -> String
+    /// Names that no other object may have.
+    static func names(of object: ConfigurationObject) -> [ObjectName]
+    static func references(of object: ConfigurationObject, in state: ConfigurationState) -> [ObjectReference]
+    /// What is said when `object` was to be deleted while `user` refers to it.
+    static func inUse(_ object: ConfigurationObject, by user: ConfigurationObject) -> Fault
+    /// What needs the whole configuration to be judged, beyond names and references.
+    static func check(_ object: ConfigurationObject, in state: ConfigurationState) throws(Fault)
+    /// The object as the API answers it, every documented field present.
+    static func render(_ object: ConfigurationObject, in view: ConfigurationView) -> JSON
+    static func edits(_ catalogue: Catalogue) -> [Edit]
+    static func lists(_ catalogue: Catalogue) -> [ListOperation]
+    static func reads(_ catalogue: Catalogue) -> [ReadOperation]
+}
+
+extension Resource {
+    static func names(of object: ConfigurationObject) -> [ObjectName] { [] }
+    static func references(of object: ConfigurationObject, in state: ConfigurationState) -> [ObjectReference] { [] }
+    static func inUse(_ object: ConfigurationObject, by user: ConfigurationObject) -> Fault {
+        Fault(nil, "\(object.id) could not be deleted because \(user.id) still refers to it.")
+    }
+    static func check(_ object: ConfigurationObject, in state: ConfigurationState) throws(Fault) {}
+    static func lists(_ catalogue: Catalogue) -> [ListOperation] { [] }
+}
+
+/// The kinds of this program: one line each.
+enum Resources {
+    static let all: [any Resource.Type] = [
+        HTTPSEdges.self,
+        HTTPSRoutes.self,
+        TLSEdges.self,
+        TCPEdges.self,
+        BackendObjects.self,
+        ReservedDomains.self,
+        ReservedAddresses.self,
+        TLSCertificates.self,
+        IPPolicies.self,
+        IPPolicyRules.self,
+    ]
+
+    private static let byKind: [ObjectKind: any Resource.Type] = Dictionary(
+        uniqueKeysWithValues: all.map { ($0.kind, $0) })
+    private static let byPrefix: [String: ObjectKind] = Dictionary(
+        uniqueKeysWithValues: all.flatMap { resource in resource.prefixes.map { ($0, resource.kind) } })
+
+    static func of(_ kind: ObjectKind) -> any Resource.Type {
+        guard let resource = byKind[kind] else { preconditionFailure("\(kind) is missing in Resources.all") }
+        return resource
+    }
+
+    /// The kind of a well-formed identifier.
+    static func kind(of id: String) -> ObjectKind? {
+        Identity.prefix(of: id).flatMap { byPrefix[String($0)] }
+    }
+}
+
+/// A state as one client sees it.
+struct ConfigurationView: Sendable {
+    let state: ConfigurationState
+    /// Absolute addresses begin with this.
+    let baseURL: String
+    /// Whether an edge's document has its routes in it, as the API answers it. Audit records leave them out: a route
+    /// is a change of its own there.
+    var nestsRoutes = true
+
+    func uri(of object: ConfigurationObject) -> String { baseURL + Resources.of(object.kind).path(of: object) }
+
+    /// `{"id", "uri"}`.
+    func reference(_ id: String) -> JSON {
+        ["id": .string(id), "uri": .string(state[id].map(uri) ?? "")]
+    }
+
+    func document(_ object: ConfigurationObject) -> JSON { Resources.of(object.kind).render(object, in: self) }
+
+    func document(id: String) -> JSON? { state[id].map(document) }
+
+    /// The fields that every object has.
+    func frame(_ object: ConfigurationObject, _ fields: [String: JSON]) -> JSON {
+        var members: [String: JSON] = [
+            "id": .string(object.id), "uri": .string(uri(of: object)), "created_at": .string(object.createdAt),
+            "description": object.document["description"] ?? "", "metadata": object.document["metadata"] ?? "",
+        ]
+        members.merge(fields) { _, new in new }
+        return .object(members)
+    }
+}

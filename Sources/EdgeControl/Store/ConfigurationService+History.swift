@@ -1,0 +1,104 @@
+import EdgeCore
+import Shared
+
+// Putting back what was: undo, guards and the renewal of certificates.
+extension ConfigurationService {
+    /// What the server itself writes is under this name in the audit trail.
+    static let ownName = "selvage"
+
+    /// Puts the objects of an audited write back as they were before it.
+    /// - Throws: 404 when the record's documents are not kept, 412 when an object has changed since.
+    func undo(_ id: UInt64, principal: String, command: String?) async throws -> AuditRecord? {
+        guard let changes = try await store.changes(ofAudit: id) else {
+            throw Fault(nil, "There is no change \(id) that could be undone.", status: 404)
+        }
+        let author = Author(principal: principal, origin: "undo", command: command ?? "undo \(id)")
+        let write = Write(author: author) { draft in
+            var differing: [String: String] = [:]
+            for change in changes {
+                guard let difference = ConfigurationService.difference(change, draft.state) else { continue }
+                differing[change.id] = difference
+            }
+            guard differing.isEmpty else {
+                let list = differing.sorted { $0.key < $1.key }.map { "\($0.key) \($0.value)" }.joined(separator: "; ")
+                throw APIErrorBody(
+                    errorCode: nil, statusCode: 412, message: "The change \(id) cannot be undone: \(list.prefix(1000)).",
+                    details: differing)
+            }
+            try draft.revert(changes)
+        }
+        return try await perform(write).audit
+    }
+
+    /// How an object is different from what a change made of it; `nil` when it is not.
+    private static func difference(_ change: ObjectChange, _ state: ConfigurationState) -> String? {
+        switch (change.after, state[change.id]) {
+        case (nil, nil): nil
+        case (nil, let current?): "was made anew by \(current.changedBy) since"
+        case (_?, nil): "was deleted since"
+        case (let after?, let current?):
+            after.hasSameContent(as: current) ? nil : "was changed by \(current.changedBy) since"
+        }
+    }
+
+    /// Renews the certificates of the internal authority that have a third of their life left.
+    /// - Returns: the names of the domains that were given new ones.
+    @discardableResult
+    public func renewDueCertificates() async throws -> [String] {
+        let now = clock().text
+        let isDue = { @Sendable (domain: ConfigurationObject, state: ConfigurationState) -> Bool in
+            guard domain.document["certificate_management_policy"]?.isNull == false,
+                let certificate = domain.document["certificate_id"]?.stringValue.flatMap({ state[$0] }),
+                let due = TLSCertificates.renewsAt(certificate)
+            else { return false }
+            // Both are RFC 3339 in UTC with four-digit years, which sort as they follow each other.
+            return due <= now
+        }
+        guard state.objects(.reservedDomain).contains(where: { isDue($0, state) }) else { return [] }
+        let author = Author(
+            principal: ConfigurationService.ownName, origin: "renewal", command: "renew certificates")
+        let write = Write(author: author) { draft in
+            var names: [String] = []
+            for domain in draft.state.objects(.reservedDomain) where isDue(domain, draft.state) {
+                let policy = domain.document["certificate_management_policy"] ?? .null
+                let type = policy["private_key_type"]?.stringValue.flatMap(CertificateKeyType.init(rawValue:)) ?? .ecdsa
+                let name = ReservedDomains.name(of: domain)
+                let certificate = try ReservedDomains.issue(name, type, &draft)
+                try ReservedDomains.attach(certificate, policy: policy, to: domain.id, &draft)
+                names.append(name)
+            }
+            return names
+        }
+        return try await perform(write).result
+    }
+}
+
+extension ConfigurationService: GuardStore {
+    public func restoreGuarded(_ id: String, reason: String) async throws {
+        let plan = try await store.guards().first { $0.id == id }
+        guard let plan, let changes = try await store.changes(ofGuard: id) else { return }
+        let command = AdminAPI.sanitise("rollback \(plan.command): \(reason)") ?? "rollback"
+        let author = Author(principal: plan.principal, origin: "guard", command: command)
+        let write = Write(author: author) { draft in
+            for change in changes {
+                guard let difference = ConfigurationService.difference(change, draft.state) else { continue }
+                throw GuardConflict("\(change.id) \(difference)")
+            }
+            do {
+                try draft.revert(changes)
+                try draft.check()
+            } catch let fault as Fault {
+                throw GuardConflict(fault.message)
+            }
+        } complete: { transaction, _ in
+            transaction.endedGuard = id
+        }
+        let outcome = try await perform(write)
+        // Nothing to put back: the guard still has to go.
+        if outcome.audit == nil { try await store.forgetGuard(id) }
+    }
+
+    public func forgetGuard(_ id: String) async throws { try await store.forgetGuard(id) }
+
+    public func unfinishedGuards() async throws -> [GuardPlan] { try await store.guards() }
+}

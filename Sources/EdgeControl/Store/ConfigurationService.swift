@@ -1,0 +1,219 @@
+public import EdgeCore
+public import Shared
+import Synchronization
+
+/// The one place where the configuration changes: decides on a value, keeps it, puts it in force, and tells of it.
+///
+///     edits on a draft → checked against the whole → compiled → committed with its audit row → published to every loop
+///     → told to whoever listens → acknowledged
+///
+/// So an acknowledged write is on disk and acts on the next request; a refused one has changed nothing.
+public final class ConfigurationService: Sendable {
+    /// Where facts go that others show.
+    public struct Sinks: Sendable {
+        public var audit: @Sendable (AuditRecord) -> Void
+        public var event:
+            @Sendable (_ severity: EventRecord.Severity, _ kind: String, _ object: String, _ text: String) -> Void
+
+        public init(
+            audit: @escaping @Sendable (AuditRecord) -> Void,
+            event: @escaping @Sendable (EventRecord.Severity, String, String, String) -> Void
+        ) {
+            self.audit = audit
+            self.event = event
+        }
+    }
+
+    /// A whole configuration at one revision, in all its forms.
+    private struct Published: Sendable {
+        var state: ConfigurationState
+        var configuration: Configuration
+        var snapshot: Snapshot?
+    }
+
+    let store: any ConfigurationStore
+    let catalogue: Catalogue
+    let authority: InternalAuthority
+    private let compiler: SnapshotCompiler
+    private let dataPlane: any DataPlane
+    private let sinks: Sinks
+    let clock: @Sendable () -> WallTime
+    private let lane = WriteLane()
+    private let published: Mutex<Published>
+    private let guards = Mutex<(any GuardStarting)?>(nil)
+
+    /// - Parameter clock: the time of day, for records and certificates.
+    public init(
+        store: any ConfigurationStore, catalogue: Catalogue, authority: InternalAuthority, compiler: SnapshotCompiler,
+        dataPlane: any DataPlane, sinks: Sinks, clock: @escaping @Sendable () -> WallTime = { .now() }
+    ) {
+        self.store = store
+        self.catalogue = catalogue
+        self.authority = authority
+        self.compiler = compiler
+        self.dataPlane = dataPlane
+        self.sinks = sinks
+        self.clock = clock
+        published = Mutex(Published(state: ConfigurationState(catalogue: catalogue), configuration: Configuration()))
+    }
+
+    /// Reads the store and puts the configuration in force. Called once, before the first request.
+    /// - Throws: `StoreFailure` when the store cannot be read or contradicts itself.
+    public func start() async throws {
+        try await lane.run { try await reload() }
+    }
+
+    /// Guards are made after the configuration, which they watch; writes with a guard are refused until then.
+    public func use(_ guards: any GuardStarting) { self.guards.withLock { $0 = guards } }
+
+    var guardStarting: (any GuardStarting)? { guards.withLock { $0 } }
+
+    // MARK: Reading
+
+    public var state: ConfigurationState { published.withLock { $0.state } }
+    public var configuration: Configuration { published.withLock { $0.configuration } }
+    public var revision: UInt64 { published.withLock { $0.state.revision } }
+    /// What could not be compiled, by object identifier.
+    public var faults: [String: Fault] { published.withLock { $0.snapshot?.faults ?? [:] } }
+
+    // MARK: Writing
+
+    /// Who writes, and how the audit trail calls it.
+    struct Author: Sendable {
+        var principal: String
+        var origin: String
+        var command: String
+    }
+
+    /// One write: what it does to a draft, and what goes into its transaction.
+    struct Write<Result: Sendable>: Sendable {
+        var author: Author
+        /// Runs on a draft; may run again on a later one when another program wrote to the store meanwhile.
+        var body: @Sendable (inout ConfigurationDraft) throws -> Result
+        /// Adds to the transaction, e.g. a guard, once it is known what the write does.
+        var complete: @Sendable (inout StoreTransaction, Result) throws -> Void = { _, _ in }
+    }
+
+    struct Outcome<Result: Sendable>: Sendable {
+        var result: Result
+        var state: ConfigurationState
+        /// `nil` when nothing was different.
+        var audit: AuditRecord?
+    }
+
+    /// Runs one write while no other runs.
+    /// - Throws: what the write throws; then nothing has changed.
+    func perform<Result>(_ write: Write<Result>) async throws -> Outcome<Result> {
+        try await lane.run { try await performAlone(write) }
+    }
+
+    /// Runs `work` while no write of others runs; `work` may call `performAlone`.
+    func alone<Result: Sendable>(_ work: @Sendable () async throws -> Result) async throws -> Result {
+        try await lane.run(work)
+    }
+
+    func performAlone<Result>(_ write: Write<Result>) async throws -> Outcome<Result> {
+        for _ in 0..<3 {
+            do {
+                return try await attempt(write)
+            } catch is StoreConflict {
+                // Another program writes to the same store: decide anew on what it left.
+                try await reload()
+            }
+        }
+        throw Fault(nil, "The configuration is being changed by another server. Try again.", status: 503)
+    }
+
+    private func attempt<Result>(_ write: Write<Result>) async throws -> Outcome<Result> {
+        let before = published.withLock { $0 }
+        var draft = ConfigurationDraft(
+            base: before.state, effects: effects, principal: write.author.principal)
+        let result = try write.body(&draft)
+        try draft.check()
+        guard !draft.isEmpty else { return Outcome(result: result, state: before.state, audit: nil) }
+
+        let after = try compile(draft, before)
+        var transaction = self.transaction(draft, after.state, write.author)
+        try write.complete(&transaction, result)
+        let id = try await store.commit(transaction)
+        published.withLock { $0 = after }
+        if let snapshot = after.snapshot { await dataPlane.publish(snapshot) }
+
+        var audit = transaction.audit
+        audit.id = id
+        sinks.audit(audit)
+        tell(audit)
+        return Outcome(result: result, state: after.state, audit: audit)
+    }
+
+    /// The forms that the configuration would take. Compiled before it is kept, so that what cannot serve is refused.
+    private func compile(_ draft: ConfigurationDraft, _ before: Published) throws(Fault) -> Published {
+        var after = before
+        after.state = draft.committed()
+        let touched = ConfigurationService.touched(draft.changes)
+        after.configuration.update(touched, from: after.state)
+        let snapshot = compiler.compile(after.configuration, touched: touched, previous: before.snapshot)
+        for (id, fault) in snapshot.faults.sorted(by: { $0.key < $1.key }) {
+            if touched.contains(id), before.snapshot?.faults[id] == nil { throw fault }
+        }
+        after.snapshot = snapshot
+        return after
+    }
+
+    private static func touched(_ changes: [ObjectChange]) -> Set<String> {
+        Set(changes.flatMap { [$0.id, $0.before?.parent, $0.after?.parent].compactMap(\.self) })
+    }
+
+    private func transaction(
+        _ draft: ConfigurationDraft, _ state: ConfigurationState, _ author: Author
+    ) -> StoreTransaction {
+        let changes = draft.changes
+        // Relative addresses: a record belongs to no client.
+        let old = ConfigurationView(state: draft.base, baseURL: "", nestsRoutes: false)
+        let new = ConfigurationView(state: state, baseURL: "", nestsRoutes: false)
+        let shown = changes.filter(\.isSubstantial).map { change in
+            AuditRecord.Change(
+                kind: change.kind?.rawValue ?? "", id: change.id, before: change.before.map(old.document),
+                after: change.after.map(new.document))
+        }
+        let audit = AuditRecord(
+            id: 0, at: draft.effects.now.text, principal: author.principal, origin: author.origin,
+            command: author.command, revision: state.revision, changes: shown)
+        return StoreTransaction(
+            expected: draft.base.revision, revision: state.revision, changes: changes, marks: state.marks, audit: audit)
+    }
+
+    private func tell(_ audit: AuditRecord) {
+        let count = audit.changes.count
+        let objects = count == 1 ? audit.changes[0].id : "\(count) objects"
+        sinks.event(
+            .info, "configuration.changed", audit.changes.first?.id ?? "",
+            "\(audit.principal): \(audit.command) (\(objects), revision \(audit.revision))")
+    }
+
+    private var effects: Effects {
+        Effects(
+            now: clock(), makeID: { Identity.make($0, time: $1) },
+            issue: { [authority] in try authority.issue($0, $1, $2) })
+    }
+
+    private func reload() async throws {
+        let stored = try await store.load()
+        let after = try rebuilt(stored)
+        published.withLock { $0 = after }
+        if let snapshot = after.snapshot { await dataPlane.publish(snapshot) }
+    }
+
+    private func rebuilt(_ stored: StoredConfiguration) throws(StoreFailure) -> Published {
+        var state = ConfigurationState(catalogue: catalogue)
+        do throws(Fault) {
+            try state.restore(stored)
+        } catch {
+            throw StoreFailure(path: store.location, reason: "it contradicts itself: \(error.message)")
+        }
+        var configuration = Configuration()
+        configuration.update(stored.objects.map(\.id), from: state)
+        let snapshot = compiler.compile(configuration, touched: nil, previous: nil)
+        return Published(state: state, configuration: configuration, snapshot: snapshot)
+    }
+}

@@ -1,0 +1,208 @@
+import EdgeCore
+import Foundation
+import GRDB
+import Shared
+
+/// The tables of `SQLiteStore`, and rows as values.
+///
+///     meta(revision)          one row
+///     mark                    numbers that never go down
+///     object                  the configuration; `secret` is never answered
+///     audit                   who did what and when; secrets left out
+///     change                  objects before and after an audited write, whole, for undo and guards
+///     guard                   guards that have not ended
+///     answer                  answers to requests that may be sent twice
+enum StoreSchema {
+    static var migrator: DatabaseMigrator {
+        var migrator = DatabaseMigrator()
+        migrator.registerMigration("1") { database in
+            try database.execute(
+                sql: """
+                    CREATE TABLE meta (one INTEGER PRIMARY KEY CHECK (one = 1), revision INTEGER NOT NULL);
+                    INSERT INTO meta VALUES (1, 0);
+                    CREATE TABLE mark (name TEXT PRIMARY KEY, value INTEGER NOT NULL);
+                    CREATE TABLE object (
+                        id TEXT PRIMARY KEY, kind TEXT NOT NULL, parent TEXT, position INTEGER NOT NULL,
+                        created_at TEXT NOT NULL, revision INTEGER NOT NULL, changed_at TEXT NOT NULL,
+                        changed_by TEXT NOT NULL, document TEXT NOT NULL, secret TEXT);
+                    CREATE TABLE audit (
+                        id INTEGER PRIMARY KEY AUTOINCREMENT, at TEXT NOT NULL, principal TEXT NOT NULL,
+                        origin TEXT NOT NULL, command TEXT NOT NULL, revision INTEGER NOT NULL, changes TEXT NOT NULL);
+                    CREATE TABLE change (
+                        audit INTEGER NOT NULL, number INTEGER NOT NULL, before TEXT, after TEXT,
+                        PRIMARY KEY (audit, number)) WITHOUT ROWID;
+                    CREATE TABLE guard (id TEXT PRIMARY KEY, audit INTEGER NOT NULL, plan TEXT NOT NULL);
+                    CREATE TABLE answer (
+                        key TEXT PRIMARY KEY, request TEXT NOT NULL, body TEXT NOT NULL, expires INTEGER NOT NULL);
+                    """)
+        }
+        return migrator
+    }
+
+    static func revision(_ database: Database) throws -> UInt64 {
+        UInt64(clamping: try Int64.fetchOne(database, sql: "SELECT revision FROM meta") ?? 0)
+    }
+
+    // MARK: Writing
+
+    static func write(_ transaction: StoreTransaction, _ database: Database) throws -> UInt64 {
+        let current = try revision(database)
+        guard current == transaction.expected else { throw StoreConflict(current: current) }
+        try database.execute(
+            sql: "UPDATE meta SET revision = ?", arguments: [Int64(clamping: transaction.revision)])
+        for (name, value) in transaction.marks {
+            try database.execute(sql: "INSERT OR REPLACE INTO mark VALUES (?, ?)", arguments: [name, value])
+        }
+        for change in transaction.changes {
+            if let after = change.after {
+                try put(after, database)
+            } else {
+                try database.execute(sql: "DELETE FROM object WHERE id = ?", arguments: [change.id])
+            }
+        }
+        let id = try writeAudit(transaction.audit, database)
+        try writeChanges(transaction.changes, audit: id, database)
+        if let plan = transaction.guardPlan {
+            try database.execute(
+                sql: "INSERT INTO guard VALUES (?, ?, ?)", arguments: [plan.id, id, try text(plan)])
+        }
+        if let ended = transaction.endedGuard {
+            try database.execute(sql: "DELETE FROM guard WHERE id = ?", arguments: [ended])
+        }
+        if let answer = transaction.answer {
+            try database.execute(
+                sql: "INSERT OR REPLACE INTO answer VALUES (?, ?, ?, ?)",
+                arguments: [answer.key, answer.request, answer.body, answer.expires])
+            try database.execute(sql: "DELETE FROM answer WHERE expires < ?", arguments: [answer.expires - 3600])
+        }
+        try prune(id, database)
+        return UInt64(clamping: id)
+    }
+
+    private static func put(_ object: ConfigurationObject, _ database: Database) throws {
+        try database.execute(
+            sql: "INSERT OR REPLACE INTO object VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            arguments: [
+                object.id, object.kind.rawValue, object.parent, object.position, object.createdAt,
+                Int64(clamping: object.revision), object.changedAt, object.changedBy, object.document.text,
+                object.secret?.text,
+            ])
+    }
+
+    private static func writeAudit(_ record: AuditRecord, _ database: Database) throws -> Int64 {
+        try database.execute(
+            sql: """
+                INSERT INTO audit (at, principal, origin, command, revision, changes) VALUES (?, ?, ?, ?, ?, ?)
+                """,
+            arguments: [
+                record.at, record.principal, record.origin, record.command, Int64(clamping: record.revision),
+                try text(record.changes),
+            ])
+        return database.lastInsertedRowID
+    }
+
+    private static func writeChanges(_ changes: [ObjectChange], audit: Int64, _ database: Database) throws {
+        for (number, change) in changes.enumerated() where change.isSubstantial {
+            try database.execute(
+                sql: "INSERT INTO change VALUES (?, ?, ?, ?)",
+                arguments: [
+                    audit, number, try change.before.map { try text(StoredObjectRow($0)) },
+                    try change.after.map { try text(StoredObjectRow($0)) },
+                ])
+        }
+    }
+
+    /// Old documents go, but never those that a running guard may put back.
+    private static func prune(_ newest: Int64, _ database: Database) throws {
+        try database.execute(
+            sql: "DELETE FROM change WHERE audit <= ? AND audit NOT IN (SELECT audit FROM guard)",
+            arguments: [newest - Int64(SQLiteStore.keptChanges)])
+        try database.execute(
+            sql: "DELETE FROM audit WHERE id <= ?", arguments: [newest - Int64(SQLiteStore.keptAudit)])
+    }
+
+    // MARK: Reading
+
+    static func object(_ row: Row, path: String) throws -> ConfigurationObject {
+        let id: String = row["id"]
+        let document: String = row["document"]
+        let secret: String? = row["secret"]
+        guard let kind = ObjectKind(rawValue: row["kind"]), Resources.kind(of: id) == kind,
+            let json = try? JSONReader.read(Array(document.utf8)),
+            let hidden = secret.map({ try? JSONReader.read(Array($0.utf8)) }) ?? .some(.null)
+        else { throw StoreFailure(path: path, reason: "the object \(id.prefix(64)) in it is damaged") }
+        let revision: Int64 = row["revision"]
+        return ConfigurationObject(
+            kind: kind, id: id, parent: row["parent"], position: row["position"], createdAt: row["created_at"],
+            revision: UInt64(clamping: revision), changedAt: row["changed_at"], changedBy: row["changed_by"],
+            document: json, secret: hidden.isNull ? nil : hidden)
+    }
+
+    static func audit(_ row: Row, path: String) throws -> AuditRecord {
+        let id: Int64 = row["id"]
+        let revision: Int64 = row["revision"]
+        let changes: String = row["changes"]
+        guard let decoded = try? JSONDecoder().decode([AuditRecord.Change].self, from: Data(changes.utf8)) else {
+            throw StoreFailure(path: path, reason: "the audit record \(id) in it is damaged")
+        }
+        return AuditRecord(
+            id: UInt64(clamping: id), at: row["at"], principal: row["principal"], origin: row["origin"],
+            command: row["command"], revision: UInt64(clamping: revision), changes: decoded)
+    }
+
+    static func changes(_ database: Database, of audit: Int64, path: String) throws -> [ObjectChange]? {
+        let rows = try Row.fetchAll(
+            database, sql: "SELECT before, after FROM change WHERE audit = ? ORDER BY number", arguments: [audit])
+        guard !rows.isEmpty else { return nil }
+        return try rows.map { row in
+            let before: String? = row["before"]
+            let after: String? = row["after"]
+            do {
+                return ObjectChange(before: try before.map(stored), after: try after.map(stored))
+            } catch {
+                throw StoreFailure(path: path, reason: "the change \(audit) in it is damaged")
+            }
+        }
+    }
+
+    private static func stored(_ text: String) throws -> ConfigurationObject {
+        try JSONDecoder().decode(StoredObjectRow.self, from: Data(text.utf8)).object
+    }
+
+    private static func text(_ value: some Encodable) throws -> String {
+        String(decoding: try WireJSON.encode(value), as: UTF8.self)
+    }
+}
+
+/// A whole object, secrets included, as the `change` table keeps it.
+private struct StoredObjectRow: Codable {
+    let kind: ObjectKind
+    let id: String
+    let parent: String?
+    let position: Int64
+    let createdAt: String
+    let revision: UInt64
+    let changedAt: String
+    let changedBy: String
+    let document: JSON
+    let secret: JSON?
+
+    init(_ object: ConfigurationObject) {
+        kind = object.kind
+        id = object.id
+        parent = object.parent
+        position = object.position
+        createdAt = object.createdAt
+        revision = object.revision
+        changedAt = object.changedAt
+        changedBy = object.changedBy
+        document = object.document
+        secret = object.secret
+    }
+
+    var object: ConfigurationObject {
+        ConfigurationObject(
+            kind: kind, id: id, parent: parent, position: position, createdAt: createdAt, revision: revision,
+            changedAt: changedAt, changedBy: changedBy, document: document, secret: secret)
+    }
+}
