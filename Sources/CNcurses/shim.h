@@ -13,6 +13,7 @@
 // <term.h> defines hundreds of short macros (`lines`, `columns`, `tab` …); none of them is imported by Swift.
 
 static inline WINDOW *cn_standard_screen(void) { return stdscr; }
+static inline WINDOW *cn_current_screen(void) { return curscr; }
 static inline int cn_colors(void) { return COLORS; }
 static inline int cn_lines(void) { return LINES; }
 static inline int cn_columns(void) { return COLS; }
