@@ -102,7 +102,8 @@ public struct Hello: Codable, Sendable {
 
 /// Statistics of everything, once a second.
 public struct StatisticsTick: Codable, Sendable {
-    /// Counts ticks since the server started.
+    /// Counts measurements since the server started. A tick with the number of the one before repeats its traffic
+    /// rows and weights: it was sent at once because a breaker or a guard changed.
     public var sequence: UInt64
     /// RFC 3339 with milliseconds, UTC: for display only.
     public var at: String

@@ -44,9 +44,10 @@ final class GuardService: Sendable {
 
     /// Puts back every change whose guard an earlier process left running.
     ///
-    /// Called before traffic is served. What fails now is tried again while the server runs.
+    /// The newest goes first, because an older one's objects may be what the newer one found. Called before traffic is
+    /// served. What fails now is tried again while the server runs.
     func recover() async throws {
-        for plan in try await world.store.unfinishedGuards() {
+        for plan in try await world.store.unfinishedGuards().reversed() {
             let now = world.now()
             for case .rollBack(let id, let reason) in state.withLock({ $0.machine.resume(plan, now: now) }) {
                 await restore(id, reason: reason)
@@ -95,7 +96,13 @@ extension GuardService {
         if let session = wanted.session, !world.hasSession(session) {
             throw Fault(nil, "The guard's session is not open: its change would be rolled back at once.")
         }
-        guard state.withLock({ $0.machine.running.count }) < GuardMachine.maximumRunning else {
+        let running = state.withLock { $0.machine.running }
+        // Two guards of one object would each find the other's change when they end, and neither could go back.
+        let objects = Set(changes.map(\.id))
+        if let other = running.first(where: { !objects.isDisjoint(with: $0.objects) }) {
+            throw Fault(nil, "\(other.id) guards the same objects: keep it or roll it back first.", status: 409)
+        }
+        guard running.count < GuardMachine.maximumRunning else {
             throw Fault(nil, "\(GuardMachine.maximumRunning) guards are running; keep or roll back one.", status: 409)
         }
         return GuardPlan(

@@ -13,7 +13,7 @@ public protocol GuardStore: Sendable {
     func restoreGuarded(_ id: String, reason: String) async throws
     /// Forgets a guard whose change stays.
     func forgetGuard(_ id: String) async throws
-    /// Guards that an earlier process left running.
+    /// Guards that an earlier process left running, oldest first.
     func unfinishedGuards() async throws -> [GuardPlan]
 }
 
@@ -30,7 +30,8 @@ public struct GuardConflict: Error, Hashable, Sendable {
 public protocol GuardStarting: Sendable {
     /// Checks what the operator wants and names the guard. Nothing runs yet.
     /// - Parameter changes: what the write will do, before and after as the API shows them.
-    /// - Throws: 400 for limits out of range and for a session that is not open; 409 when too many guards run.
+    /// - Throws: 400 for limits out of range and for a session that is not open; 409 when another guard holds one of
+    ///   the objects, or too many guards run.
     func planGuard(
         _ wanted: ApplyRequest.Guard, command: String, principal: String, changes: [AuditRecord.Change]
     ) throws(Fault) -> GuardPlan

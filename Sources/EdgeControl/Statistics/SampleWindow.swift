@@ -15,6 +15,11 @@ struct SampleWindow {
         SampleWindow.difference(counter(slot).started, SampleWindow.counter(before, slot).started)
     }
 
+    /// Begun and not ended.
+    func open(_ slot: Int) -> Int64 {
+        Int64(clamping: SampleWindow.difference(counter(slot).started, counter(slot).ended))
+    }
+
     /// Orders rows by what is worth seeing: those that end exchanges first, then those that have some open.
     func activity(_ slot: Int) -> (UInt64, UInt64, UInt64) {
         let now = counter(slot)
@@ -32,7 +37,7 @@ struct SampleWindow {
             id: id, requests: now.ended,
             statuses: [now.status1, now.status2, now.status3, now.status4, now.status5],
             bytesIn: now.bytesIn, bytesOut: now.bytesOut,
-            open: Int64(clamping: SampleWindow.difference(now.started, now.ended)),
+            open: open(slot),
             requestsPerSecond: rate(now.ended, then.ended),
             errorsPerSecond: rate(now.status5 &+ now.aborted, then.status5 &+ then.aborted),
             bytesInPerSecond: rate(now.bytesIn, then.bytesIn),
@@ -41,8 +46,10 @@ struct SampleWindow {
             p99: latencies.percentile(99))
     }
 
+    /// Per second, to a thousandth: more digits would only make ticks longer.
     private func rate(_ now: UInt64, _ then: UInt64) -> Double {
-        seconds > 0 ? Double(SampleWindow.difference(now, then)) / seconds : 0
+        guard seconds > 0 else { return 0 }
+        return (Double(SampleWindow.difference(now, then)) / seconds * 1_000).rounded() / 1_000
     }
 
     /// Loops are not asked at one instant: a difference that would be negative is none.

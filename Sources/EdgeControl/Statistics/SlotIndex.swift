@@ -4,6 +4,8 @@ import Shared
 /// What a statistics slot counts, read from its key in `SlotTable`.
 enum SlotSubject: Hashable, Sendable {
     case region(String)
+    /// Client connections of a region, where the transport counts them.
+    case connections(String)
     case edge(EdgeID)
     case route(RouteID)
     case backend(BackendID)
@@ -19,6 +21,7 @@ enum SlotSubject: Hashable, Sendable {
         }
         let rest = key[key.index(after: slash)...]
         switch key[..<slash] {
+        case "connections": self = .connections(String(rest))
         case "region": self = .region(String(rest))
         case "edge": self = .edge(EdgeID(String(rest)))
         case "route": self = .route(RouteID(String(rest)))
@@ -42,7 +45,7 @@ extension SlotSubject {
         case .edge(let id): id.rawValue
         case .route(let id): id.rawValue
         case .backend(let id): id.rawValue
-        case .region, .share, .other: nil
+        case .region, .connections, .share, .other: nil
         }
     }
 }
@@ -51,6 +54,7 @@ extension SlotSubject {
 struct SlotIndex: Sendable {
     private var known = 0
     private(set) var regions: [(id: String, slot: Int)] = []
+    private(set) var connections: [String: Int] = [:]
     private(set) var edges: [(id: EdgeID, slot: Int)] = []
     private(set) var routes: [(id: RouteID, slot: Int)] = []
     private(set) var backends: [(id: BackendID, slot: Int)] = []
@@ -61,6 +65,7 @@ struct SlotIndex: Sendable {
         guard keys.count > known else { return }
         for slot in known..<keys.count {
             switch SlotSubject(key: keys[slot]) {
+            case .connections(let id): connections[id] = slot
             case .region(let id): regions.append((id, slot))
             case .edge(let id): edges.append((id, slot))
             case .route(let id): routes.append((id, slot))

@@ -58,7 +58,7 @@ public struct StatisticsMachine: Sendable {
         var measurement = TrafficMeasurement(
             sequence: sequence, interval: interval, uptime: now.seconds(since: start),
             revision: configuration.revision)
-        measurement.regions = index.regions.map { window.row($0.id, slot: $0.slot) }.sorted { $0.id < $1.id }
+        measurement.regions = regions(window)
         measurement.edges = rows(window, index.edges, existing: configuration.edges)
         measurement.routes = rows(window, index.routes, existing: configuration.routes)
         measurement.backends = rows(window, index.backends, existing: configuration.backends)
@@ -70,6 +70,15 @@ public struct StatisticsMachine: Sendable {
         previous = sample
         last = now
         return measurement
+    }
+
+    /// A region's requests are exchanges, and what is open in it are client connections: those are counted apart.
+    private func regions(_ window: SampleWindow) -> [TrafficRow] {
+        index.regions.map { id, slot in
+            var row = window.row(id, slot: slot)
+            if let connections = index.connections[id] { row.open = window.open(connections) }
+            return row
+        }.sorted { $0.id < $1.id }
     }
 
     private func rows<Kind>(

@@ -203,7 +203,6 @@ extension LiveService {
     var history: [Hello.History] { state.withLock { $0.machine.history } }
 
     private func publishTick() {
-        guard !hub.isEmpty else { return }
         publishing.withLock { _ in hub.broadcast(.tick, StreamHub.line(.tick(latest))) }
     }
 

@@ -41,7 +41,11 @@ final class StreamHub: Sendable {
         return AsyncStream(unfolding: { await lease.reader.next() }, onCancel: { [weak self] in self?.end(reader) })
     }
 
-    func broadcast(_ kind: LineQueue.Kind, _ line: [UInt8]) {
+    /// - Parameter line: one whole line; not made when nobody reads. A reader who comes at this very moment finds the
+    ///   record in the hello, because records are kept before they are told.
+    func broadcast(_ kind: LineQueue.Kind, _ line: @autoclosure () -> [UInt8]) {
+        guard !isEmpty else { return }
+        let line = line()
         for reader in readers.withLock({ Array($0.values) }) where !reader.offer(kind, line) { end(reader) }
     }
 

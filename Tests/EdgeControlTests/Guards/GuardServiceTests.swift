@@ -125,6 +125,16 @@ struct GuardServiceTests {
         }
     }
 
+    @Test func `objects that a guard holds cannot be guarded twice`() async throws {
+        let world = LiveWorld()
+        let id = try await start(world).id
+        await #expect(throws: Fault(nil, "\(id) guards the same objects: keep it or roll it back first.", status: 409)) {
+            try await start(world)
+        }
+        _ = try await world.perform("POST", "/selvage/guards/{id}/keep", LiveWorld.call(["id": id]))
+        _ = try await start(world)
+    }
+
     @Test func `a guard for a session that is not open is refused`() async throws {
         let world = LiveWorld()
         await #expect(throws: Fault.self) {
@@ -182,9 +192,11 @@ struct GuardServiceTests {
         let plan = GuardPlan(
             id: "grd_old", command: "weight set", principal: "alice", objects: ["bkdwd_1"], watched: [],
             limits: GuardPlan.Limits(seconds: 30), session: "ses_gone")
-        world.store.state.withLock { $0.unfinished = [plan] }
+        var newer = plan
+        newer.id = "grd_newer"
+        world.store.state.withLock { $0.unfinished = [plan, newer] }
         try await world.service.recover()
-        #expect(world.store.state.withLock { $0.restored } == ["grd_old"])
+        #expect(world.store.state.withLock { $0.restored } == ["grd_newer", "grd_old"])
         let event = try #require(world.events.recent(1).first)
         #expect(event.kind == "guard.rolled_back")
         #expect(event.text.contains("the server stopped"))

@@ -56,6 +56,19 @@ struct StatisticsMachineTests {
         #expect(row.bytesOutPerSecond == 2_000)
     }
 
+    @Test func `what is open in a region are client connections where those are counted`() {
+        var machine = StatisticsMachine(start: start)
+        var counted = TrafficSample()
+        counted.grow(to: 2)
+        counted.counters[0].started = 50
+        counted.counters[0].ended = 49
+        counted.counters[1].started = 20
+        counted.counters[1].ended = 8
+        let tick = machine.advance(
+            sample: counted, keys: ["region/eu", "connections/eu"], configuration: everything, now: start)
+        #expect(tick.regions.map(\.open) == [12])
+    }
+
     @Test func `percentiles are of the last interval alone`() throws {
         var machine = StatisticsMachine(start: start)
         let slow = sample { for _ in 0..<1_000 { $0.latencies[2].record(microseconds: 900_000) } }
