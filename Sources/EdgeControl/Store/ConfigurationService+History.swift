@@ -1,5 +1,5 @@
 import EdgeCore
-import Shared
+public import Shared
 
 // Putting back what was: undo, guards and the renewal of certificates.
 extension ConfigurationService {
@@ -101,4 +101,26 @@ extension ConfigurationService: GuardStore {
     public func forgetGuard(_ id: String) async throws { try await store.forgetGuard(id) }
 
     public func unfinishedGuards() async throws -> [GuardPlan] { try await store.guards() }
+}
+
+// What the live side asks of the configuration.
+extension ConfigurationService {
+    /// The latest audit records, oldest first; none when they cannot be read.
+    public func recentAudit(_ limit: Int) async -> [AuditRecord] {
+        Array(((try? await store.audit(limit: max(0, limit), before: nil)) ?? []).reversed())
+    }
+
+    /// Puts a deed into the audit trail that is no change of the configuration, e.g. forcing a breaker open.
+    public func note(_ principal: Principal, command: String, kind: String, id: String) async throws {
+        try await alone {
+            let revision = self.revision
+            var record = AuditRecord(
+                id: 0, at: clock().text, principal: principal.name, origin: "socket",
+                command: AdminAPI.sanitise(command) ?? "", revision: revision,
+                changes: [AuditRecord.Change(kind: kind, id: id, before: nil, after: nil)])
+            record.id = try await store.commit(
+                StoreTransaction(expected: revision, revision: revision, changes: [], marks: [:], audit: record))
+            tellOf(record)
+        }
+    }
 }

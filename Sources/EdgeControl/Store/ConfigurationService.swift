@@ -73,6 +73,8 @@ public final class ConfigurationService: Sendable {
     public var state: ConfigurationState { published.withLock { $0.state } }
     public var configuration: Configuration { published.withLock { $0.configuration } }
     public var revision: UInt64 { published.withLock { $0.state.revision } }
+    /// The configuration in force, compiled; empty before `start`.
+    public var snapshot: Snapshot { published.withLock { $0.snapshot } ?? ConfigurationService.nothing }
     /// What could not be compiled, by object identifier.
     public var faults: [String: Fault] { published.withLock { $0.snapshot?.faults ?? [:] } }
 
@@ -141,7 +143,7 @@ public final class ConfigurationService: Sendable {
 
         var audit = transaction.audit
         audit.id = id
-        sinks.audit(audit)
+        tellOf(audit)
         tell(audit)
         return Outcome(result: result, state: after.state, audit: audit)
     }
@@ -182,6 +184,12 @@ public final class ConfigurationService: Sendable {
         return StoreTransaction(
             expected: draft.base.revision, revision: state.revision, changes: changes, marks: state.marks, audit: audit)
     }
+
+    /// Hands a record to whoever shows it.
+    func tellOf(_ record: AuditRecord) { sinks.audit(record) }
+
+    private static let nothing = Snapshot(
+        revision: 0, edges: [:], hosts: HostTable([]), ports: [:], certificates: HostTable([]), faults: [:])
 
     private func tell(_ audit: AuditRecord) {
         let count = audit.changes.count
