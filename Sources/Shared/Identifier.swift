@@ -1,11 +1,14 @@
 /// An object's identifier: a prefix that tells its kind, `_`, and 27 base62 characters (a KSUID).
 ///
 /// The kind is a type parameter, so that a route's identifier cannot be handed over as an edge's.
-public struct Identifier<Kind>: Hashable, Sendable, RawRepresentable, Codable, Comparable, CustomStringConvertible {
+public struct Identifier<Kind>: Hashable, Sendable, RawRepresentable, Codable, Comparable, CustomStringConvertible,
+    ExpressibleByStringLiteral
+{
     public let rawValue: String
 
     public init(rawValue: String) { self.rawValue = rawValue }
     public init(_ rawValue: String) { self.rawValue = rawValue }
+    public init(stringLiteral value: String) { rawValue = value }
 
     public init(from decoder: any Decoder) throws { rawValue = try String(from: decoder) }
     public func encode(to encoder: any Encoder) throws { try rawValue.encode(to: encoder) }
