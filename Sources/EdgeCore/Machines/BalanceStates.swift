@@ -28,7 +28,7 @@ public final class WeightTable: Sendable {
 /// of choices, each child has had its exact share rounded up or down; so a canary of 1 % gets its hundredth request,
 /// and not one in a lucky thousand.
 ///
-///     weights 3:1   A A B A | A A B A | …
+///     weights 3:2   A B A A B | A B A A B | …
 ///
 /// A change of the weights begins a new cycle. Memory: one small state per weighted backend that this loop has used;
 /// when their number has doubled, those whose table no snapshot holds any more are dropped.
