@@ -41,7 +41,8 @@ struct ScannedRequest: Equatable, Sendable {
     var isHTTP10 = false
     /// Whether the client wants its connection kept after this exchange.
     var keepAlive = true
-    /// `Expect: 100-continue`, the only expectation there is (others are refused with 417).
+    /// `Expect: 100-continue` on HTTP/1.1 with a body to come. Another expectation is refused with 417; one without
+    /// meaning is ignored, and its field left out of the head.
     var expectsContinue = false
     /// `Connection: upgrade` together with `Upgrade`, HTTP/1.1 only.
     var isUpgrade = false

@@ -37,7 +37,10 @@ enum HTTP1Scanner {
         head.method = MessageHead.Slice(start: line.method.lowerBound, count: line.method.count)
         if scan.facts.namesFields { NominatedFields.remove(from: head) }
         if scan.facts.expectsUnknown && !line.isHTTP10 { return .invalid(.expectationFailed) }
-        return .complete(facts(scan, line: line))
+        let request = facts(scan, line: line)
+        // Ignored where it has no meaning (RFC 9110, 10.1.1); sent on, it would get one.
+        if !request.expectsContinue, scan.facts.expectsContinue || scan.facts.expectsUnknown { head.remove(.expect) }
+        return .complete(request)
     }
 
     /// What may be read of the bytes given; `nil` when nothing can have changed since the last look.

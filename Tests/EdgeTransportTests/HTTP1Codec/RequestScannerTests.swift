@@ -108,6 +108,8 @@ import Testing
         #expect(read("PUT / HTTP/1.1\r\nHost: a\r\nExpect: tea\r\n").outcome == "417")
         let old = read("PUT / HTTP/1.0\r\nExpect: 100-continue\r\nContent-Length: 1\r\n")
         #expect(old.outcome == "complete" && !old.request.expectsContinue)
+        #expect(old.fields == ["Content-Length: 1"])
+        #expect(read("PUT / HTTP/1.0\r\nExpect: tea\r\n").fields == [])
     }
 
     @Test func `Connection takes away the fields it names, but none that says who asks`() {
