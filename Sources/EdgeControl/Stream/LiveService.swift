@@ -103,7 +103,8 @@ public final class LiveService: Sendable {
         self.hub = hub
         let guards = GuardService(
             GuardService.Surroundings(
-                store: sources.guards, events: sources.events, sample: { [plane = sources.dataPlane] in
+                store: sources.guards, events: sources.events,
+                sample: { [plane = sources.dataPlane] in
                     await plane.sample()
                 }, keys: { [slots = sources.slots] in slots.keys }, now: clock.now, makeID: clock.makeID,
                 hasSession: { [weak hub] in hub?.has(session: $0) ?? false }))

@@ -128,7 +128,8 @@ struct GuardServiceTests {
     @Test func `objects that a guard holds cannot be guarded twice`() async throws {
         let world = LiveWorld()
         let id = try await start(world).id
-        await #expect(throws: Fault(nil, "\(id) guards the same objects: keep it or roll it back first.", status: 409)) {
+        await #expect(throws: Fault(nil, "\(id) guards the same objects: keep it or roll it back first.", status: 409))
+        {
             try await start(world)
         }
         _ = try await world.perform("POST", "/selvage/guards/{id}/keep", LiveWorld.call(["id": id]))

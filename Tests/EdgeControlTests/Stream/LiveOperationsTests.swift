@@ -66,10 +66,11 @@ struct LiveOperationsTests {
         }
     }
 
-    @Test(arguments: [
-        ("a.example", "a.example", nil), ("A.example:8443", "a.example", 8443), ("[::1]:80", "[::1]", 80),
-        ("::1", "::1", nil), ("a:99999", "a:99999", nil),
-    ] as [(String, String, UInt16?)])
+    @Test(
+        arguments: [
+            ("a.example", "a.example", nil), ("A.example:8443", "a.example", 8443), ("[::1]:80", "[::1]", 80),
+            ("::1", "::1", nil), ("a:99999", "a:99999", nil),
+        ] as [(String, String, UInt16?)])
     func `a host may carry a port`(text: String, host: String, port: UInt16?) {
         #expect(Explanation.split(text) == (host, port))
     }
