@@ -8,8 +8,11 @@ public struct APIRequest: Hashable, Sendable {
     public var body: JSON?
     /// The `ETag` that the writer saw.
     public var ifMatch: String?
+    /// The command in the console's grammar, for the audit trail.
+    public var command: String?
 
-    public init(_ method: String, _ path: String, body: JSON? = nil, ifMatch: String? = nil) {
+    public init(_ method: String, _ path: String, body: JSON? = nil, ifMatch: String? = nil, command: String? = nil) {
+        self.command = command
         self.method = method
         self.path = path
         self.body = body
@@ -20,7 +23,17 @@ public struct APIRequest: Hashable, Sendable {
     public var isWrite: Bool { method != "GET" && method != "HEAD" }
 
     /// Fields beside those that `AdminConnection` always sends.
-    public var headers: [(String, String)] { ifMatch.map { [("If-Match", $0)] } ?? [] }
+    public var headers: [(String, String)] {
+        var headers: [(String, String)] = []
+        if let ifMatch { headers.append(("If-Match", "\"\(ifMatch)\"")) }
+        if let command {
+            // A field's value is one line of ASCII.
+            headers.append(("selvage-command", String(command.unicodeScalars.map { scalar in
+                scalar.isASCII && scalar.value >= 0x20 && scalar.value != 0x7F ? Character(scalar) : "?"
+            }.prefix(1_000))))
+        }
+        return headers
+    }
 }
 
 /// Names a request, so that its answer finds back.

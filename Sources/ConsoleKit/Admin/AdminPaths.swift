@@ -1,0 +1,32 @@
+import Shared
+
+/// The operations below `/selvage/`: named in one place.
+enum AdminPaths {
+    static let configuration = "/selvage/configuration"
+    static let stream = "/selvage/stream"
+    static let apply = "/selvage/apply"
+    static let audit = "/selvage/audit"
+    static let events = "/selvage/events"
+
+    /// `keep`, `rollback` or `extend`.
+    static func guardVerb(_ id: String, _ verb: String) -> String { "/selvage/guards/\(escaped(id))/\(verb)" }
+
+    /// `open`, `close` or `reset`.
+    static func breaker(_ route: String, _ verb: String) -> String { "/selvage/breakers/\(escaped(route))/\(verb)" }
+
+    static func undo(_ audit: UInt64) -> String { "/selvage/audit/\(audit)/undo" }
+
+    /// Percent-encodes one segment of a path.
+    static func escaped(_ segment: String) -> String {
+        var result = ""
+        for byte in segment.utf8 {
+            let scalar = Unicode.Scalar(byte)
+            if scalar.properties.isAlphabetic && byte < 128 || (48...57).contains(byte) || "-_.~".utf8.contains(byte) {
+                result.unicodeScalars.append(scalar)
+            } else {
+                result += "%" + (byte < 16 ? "0" : "") + String(byte, radix: 16, uppercase: true)
+            }
+        }
+        return result
+    }
+}
