@@ -112,3 +112,14 @@ private final class Stamp: TrafficModule {
     init() {}
     init(settings: JSON, environment: ModuleEnvironment) throws(Fault) {}
 }
+
+struct LiveClockTests {
+    @Test func `the system's clock goes forward, and its names are not repeated`() {
+        let clock = LiveService.Clock.system
+        let earlier = clock.now()
+        #expect(earlier.nanoseconds > 0)
+        #expect(clock.now() >= earlier)
+        #expect(Identity.prefix(of: clock.makeID("ses")) == "ses")
+        #expect(clock.makeID("ses") != clock.makeID("ses"))
+    }
+}
