@@ -1,3 +1,6 @@
+import Foundation
+import Shared
+
 /// The console's verbs without a screen.
 public struct CommandLineTool {
     /// What the program's arguments ask for.
@@ -7,19 +10,84 @@ public struct CommandLineTool {
         /// Run `run(...)`.
         case command
     }
-    public struct Options: Sendable {
-        public var socketPath: String
+
+    /// Exit codes.
+    public enum Exit {
+        public static let done: Int32 = 0
+        public static let usage: Int32 = 2
+        public static let conflict: Int32 = 3
+        public static let unreachable: Int32 = 4
+        public static let unknown: Int32 = 5
+        public static let notAllowed: Int32 = 6
+        public static let rolledBack: Int32 = 7
+        public static let invalid: Int32 = 8
     }
 
+    public static let version = "0.1.0"
+    public static let defaultSocketPath = "/run/selvage/admin.sock"
+
     public let arguments: [String]
+    let options: CommandLineOptions
+    /// What is wrong with the options themselves.
+    let fault: CommandFault?
 
-    /// - Parameter arguments: without the program's name.
-    public init(arguments: [String], environment: [String: String]) { self.arguments = arguments }
+    /// - Parameters:
+    ///   - arguments: without the program's name.
+    ///   - environment: `SELVAGE_SOCKET` names the admin socket.
+    public init(arguments: [String], environment: [String: String]) {
+        self.arguments = arguments
+        var options = CommandLineOptions()
+        if let path = environment["SELVAGE_SOCKET"], !path.isEmpty { options.socketPath = path }
+        do throws(CommandFault) {
+            try options.read(arguments)
+            fault = nil
+        } catch {
+            fault = error
+        }
+        self.options = options
+    }
 
-    public var plan: Plan { .console(App.Options(), socketPath: "/run/selvage/admin.sock") }
+    public var plan: Plan {
+        guard fault == nil, options.words.isEmpty, !options.once, !options.wantsHelp, !options.wantsVersion else {
+            return .command
+        }
+        var app = App.Options(readOnly: options.readOnly, address: options.socketPath, screen: options.screen)
+        if let theme = options.theme { app.themes = [theme] + app.themes.filter { $0 != theme } }
+        return .console(app, socketPath: options.socketPath)
+    }
+
+    public var socketPath: String { options.socketPath }
 
     /// Runs the command. Lines for standard output go to `out`, for standard error to `err`, as they come.
-    /// - Returns: the exit code: 0 done, 2 usage, 3 conflict, 4 unreachable, 5 outcome unknown, 6 not allowed,
-    ///   7 rolled back by a guard, 8 invalid.
-    public func run(out: (String) -> Void, err: (String) -> Void) -> Int32 { 0 }
+    /// - Returns: one of `Exit`.
+    public func run(out: @escaping (String) -> Void, err: @escaping (String) -> Void) -> Int32 {
+        if let fault {
+            err("selvage: \(fault.message)")
+            err("selvage --help shows what there is")
+            return Exit.usage
+        }
+        if options.wantsHelp {
+            CommandLineOptions.help.forEach(out)
+            return Exit.done
+        }
+        if options.wantsVersion {
+            out("selvage \(Self.version)")
+            return Exit.done
+        }
+        do {
+            return try HeadlessRun(options: options, out: out, err: err).run()
+        } catch let fault as CommandFault {
+            err("selvage: \(fault.message)")
+            return fault.code == .usage ? Exit.usage : Exit.invalid
+        } catch let fault as APIErrorBody {
+            err("selvage: \(fault.sentence)")
+            return HeadlessRun.exit(fault)
+        } catch let fault as AdminFault {
+            err("selvage: \(fault.message)")
+            return fault.code == .unreachable ? Exit.unreachable : Exit.unknown
+        } catch {
+            err("selvage: \(error)")
+            return Exit.unknown
+        }
+    }
 }
