@@ -33,7 +33,7 @@ public struct TransportSettings: Sendable {
 
     // Upstream pools.
     /// Idle connections kept per loop and target, and for how long.
-    public var idleUpstreams = 64
+    public var idleUpstreams = 1024
     public var upstreamIdleTimeout: UInt64 = 30_000
     /// How often session-ticket keys change.
     public var ticketKeyRotation: UInt64 = 12 * 3_600_000

@@ -10,10 +10,11 @@ public final class AccessRules: Sendable {
     private let names = Mutex<[UInt32: String]>([:])
 
     /// - Parameter owner: the user that the server runs as; that of this process unless given.
-    public init(owner: UInt32? = nil, operators: [UInt32] = [], viewers: [UInt32] = []) {
+    public init(owner: UInt32? = nil, admins: [UInt32] = [], operators: [UInt32] = [], viewers: [UInt32] = []) {
         var roles: [UInt32: Role] = [:]
         for uid in viewers { roles[uid] = .viewer }
         for uid in operators { roles[uid] = .operator }
+        for uid in admins { roles[uid] = .admin }
         roles[0] = .admin
         roles[owner ?? getuid()] = .admin
         self.roles = roles

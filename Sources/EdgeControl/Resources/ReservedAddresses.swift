@@ -42,8 +42,11 @@ enum ReservedAddresses: Resource {
                 guard Region.cities[region] != nil else {
                     throw Fault(500, "The region '\(region.prefix(32))' is not valid.")
                 }
-                let port = draft.next(portMark, first: Int64(catalogue.tcpPorts.lowerBound))
-                guard port <= Int64(catalogue.tcpPorts.upperBound) else {
+                guard let ports = catalogue.tcpPorts else {
+                    throw Fault(503, "This server offers no TCP addresses: its settings have no [tcp] ports.")
+                }
+                let port = draft.next(portMark, first: Int64(ports.lowerBound))
+                guard port <= Int64(ports.upperBound) else {
                     throw Fault(503, "There are no TCP addresses left to reserve.")
                 }
                 document["region"] = .string(region)

@@ -5,11 +5,11 @@ import Shared
 public struct Catalogue: Sendable {
     public let modules: ModuleRegistry
     /// Ports that reserved TCP addresses are given.
-    public let tcpPorts: ClosedRange<UInt16>
+    public let tcpPorts: ClosedRange<UInt16>?
     /// The host name (or address) under which clients reach this server.
     public let publicName: String
 
-    public init(modules: ModuleRegistry, tcpPorts: ClosedRange<UInt16>, publicName: String) {
+    public init(modules: ModuleRegistry, tcpPorts: ClosedRange<UInt16>?, publicName: String) {
         self.modules = modules
         self.tcpPorts = tcpPorts
         self.publicName = publicName.lowercased()

@@ -101,7 +101,7 @@ struct ServerSettings: Sendable {
 
     struct Upstream: Sendable, Hashable {
         /// Idle connections that each loop keeps per target.
-        var idleConnections = 64
+        var idleConnections = 1024
         /// How long one is kept.
         var idle: Duration = .seconds(30)
         /// Whether a TLS upstream's certificate must be valid for its host name.
