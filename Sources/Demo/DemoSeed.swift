@@ -64,9 +64,9 @@ struct DemoSeed {
 
     /// The certificate of the server's internal authority, so that curl and the traffic can verify the edge.
     private func writeAuthority(to file: String) throws {
-        let pem = try send("GET", "/selvage/authority", nil)["certificate_pem"]?.stringValue
-        guard let pem else { throw DemoFailure("the server does not tell its authority's certificate") }
-        try pem.write(toFile: file, atomically: true, encoding: .utf8)
+        let answer = try AdminConnection(socketPath: socket).request("GET", "/selvage/ca")
+        guard answer.status == 200 else { throw DemoFailure("the server does not tell its authority's certificate") }
+        try Data(answer.body).write(to: URL(fileURLWithPath: file))
     }
 
     // MARK: Requests

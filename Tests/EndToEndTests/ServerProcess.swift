@@ -121,8 +121,8 @@ final class ServerProcess: @unchecked Sendable {
     /// Writes the internal authority's certificate into a file.
     func authorityFile() throws -> String {
         let file = folder.path + "/ca.pem"
-        let pem = try send("GET", "/selvage/authority")["certificate_pem"]?.stringValue ?? ""
-        try pem.write(toFile: file, atomically: true, encoding: .utf8)
+        let pem = try AdminConnection(socketPath: socket).request("GET", "/selvage/ca").body
+        try Data(pem).write(to: URL(fileURLWithPath: file))
         return file
     }
 

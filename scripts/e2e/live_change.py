@@ -55,7 +55,9 @@ class Admin:
         connection.close()
         if not 200 <= answer.status < 300:
             raise RuntimeError(f"{method} {path}: {answer.status} {text[:300]}")
-        return json.loads(text) if text else None
+        if "json" not in answer.getheader("content-type", ""):
+            return text.decode()
+        return json.loads(text)
 
 
 def plant(admin, ports, download_port, websocket_port):
@@ -74,7 +76,7 @@ def plant(admin, ports, download_port, websocket_port):
             f"/edges/https/{edge}/routes",
             {"match_type": "path_prefix", "match": match, "backend": {"backend_id": backend}},
         )["id"]
-    authority = admin.send("GET", "/selvage/authority")["certificate_pem"]
+    authority = admin.send("GET", "/selvage/ca")
     return {
         "domain": domain["id"], "first": first, "second": second, "weighted": weighted, "edge": edge,
         "route": routes["/"], "authority": authority,

@@ -24,8 +24,7 @@ struct ServerSettings: Sendable {
         var socket: String
         /// The socket file's permission bits.
         var mode: UInt16 = 0o660
-        /// User ids. Root and the server's own user are administrators in any case.
-        var admins: [UInt32] = []
+        /// User ids. Root and the server's own user are administrators; others have no access.
         var operators: [UInt32] = []
         var viewers: [UInt32] = []
     }
