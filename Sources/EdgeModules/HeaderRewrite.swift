@@ -15,21 +15,25 @@ struct HeaderRewrite: Sendable {
 
     private let removed: [String]
     private let added: [(name: String, value: HeaderTemplate)]
+    /// Whether a value depends on the exchange.
+    private let isVariable: Bool
 
     /// - Parameter settings: what `normalise` gave.
     init(_ settings: JSON) {
         removed = (settings["remove"]?.arrayValue ?? []).compactMap(\.stringValue)
         added = (settings["add"]?.objectValue ?? [:]).sorted { $0.key < $1.key }
             .map { (name: $0.key, value: HeaderTemplate($0.value.stringValue ?? "")) }
+        isVariable = added.contains { $0.value.constant == nil }
     }
 
     func apply(to head: MessageHead, _ exchange: ExchangeView) {
         // Before anything is removed: a value may be made of a field that is.
-        let values = added.map { $0.value.text(for: exchange) }
+        let values = isVariable ? added.map { $0.value.text(for: exchange) } : []
         for name in removed { head.remove(name) }
-        for (field, value) in zip(added, values) {
+        for index in added.indices {
+            let field = added[index]
             if field.name == "host" { head.remove(.host) }
-            head.append(field.name, value)
+            head.append(field.name, isVariable ? values[index] : field.value.constant ?? "")
         }
     }
 

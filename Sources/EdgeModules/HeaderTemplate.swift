@@ -11,6 +11,8 @@ struct HeaderTemplate: Sendable {
     }
 
     private let parts: [Part]
+    /// The whole value when it has no variables; that was checked when it was configured.
+    let constant: String?
 
     init(_ source: String) {
         var parts: [Part] = []
@@ -23,11 +25,15 @@ struct HeaderTemplate: Sendable {
         }
         if !rest.isEmpty { parts.append(.text(String(rest))) }
         self.parts = parts
+        switch parts.first {
+        case nil: constant = ""
+        case .text(let text) where parts.count == 1: constant = text
+        default: constant = nil
+        }
     }
 
     func text(for exchange: ExchangeView) -> String {
-        // A value without variables was checked when it was configured.
-        if parts.count <= 1, case .text(let text)? = parts.first { return text }
+        if let constant { return constant }
         var result = ""
         for part in parts {
             switch part {

@@ -43,8 +43,23 @@ public struct SnapshotCompiler: Sendable {
                 faults[error.object] = error.fault
             }
         }
-        breakers.retire(except: Set(edges.values.flatMap(\.breakerRoutes)))
+        retireBreakers(edges, previous)
         return assemble(configuration, edges, faults)
+    }
+
+    /// Looks only at edges that differ: a set of all routes would cost more than the change itself.
+    private func retireBreakers(_ edges: [EdgeID: CompiledEdge], _ previous: Snapshot?) {
+        guard let previous else {
+            breakers.retire(except: Set(edges.values.flatMap(\.breakerRoutes)))
+            return
+        }
+        var gone: Set<RouteID> = []
+        var kept: Set<RouteID> = []
+        for (id, edge) in previous.edges where edges[id] !== edge {
+            gone.formUnion(edge.breakerRoutes)
+            kept.formUnion(edges[id]?.breakerRoutes ?? [])
+        }
+        breakers.retire(gone.subtracting(kept))
     }
 
     private func assemble(

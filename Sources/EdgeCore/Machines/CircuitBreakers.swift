@@ -70,6 +70,13 @@ public final class CircuitBreakers: Sendable {
         breakers.withLock { breakers in breakers = breakers.filter { routes.contains($0.key) } }
     }
 
+    /// Forgets the breakers of these routes.
+    public func retire(_ routes: some Sequence<RouteID>) {
+        breakers.withLock { breakers in
+            for route in routes { breakers[route] = nil }
+        }
+    }
+
     /// What has happened since the last call, oldest first; at most 1,024 transitions are kept.
     public func drainTransitions() -> [BreakerTransition] { transitions.drain() }
 

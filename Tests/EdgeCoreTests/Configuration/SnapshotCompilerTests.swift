@@ -194,6 +194,14 @@ final class Marking: TrafficModule, BreakerBearing {
         #expect(breakers.statuses(now: MonotonicTime(nanoseconds: 0)).isEmpty)
     }
 
+    @Test func `a breaker outlives a change of its edge, with its state`() {
+        let first = compiler.compile(configuration([edge(1)]), touched: nil, previous: nil)
+        #expect(breakers.perform(RouteID("edghtsrt_1"), .open, now: MonotonicTime(seconds: 1)))
+        _ = compiler.compile(
+            configuration([edge(1, backend: "bkdsc_b", module: ["mark": "x"])]), touched: ["edghts_1"], previous: first)
+        #expect(breakers.statuses(now: MonotonicTime(seconds: 2)).map(\.state) == [.open])
+    }
+
     @Test func `a cycle in the store is a fault and not an endless compilation`() {
         var wanted = configuration([edge(1, backend: "bkdfo_1"), edge(2)])
         for (id, child) in [("bkdfo_1", "bkdfo_2"), ("bkdfo_2", "bkdfo_1")] {
