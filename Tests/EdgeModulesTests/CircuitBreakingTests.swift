@@ -76,31 +76,35 @@ import Testing
 
     @Test func `zeros are kept, and mean the defaults`() throws {
         let kept = try CircuitBreaking.normalise(["error_threshold_percentage": 0.2])
-        #expect(kept == [
-            "tripped_duration": 0, "rolling_window": 0, "num_buckets": 0, "volume_threshold": 0,
-            "error_threshold_percentage": 0.2,
-        ])
+        #expect(
+            kept == [
+                "tripped_duration": 0, "rolling_window": 0, "num_buckets": 0, "volume_threshold": 0,
+                "error_threshold_percentage": 0.2,
+            ])
         _ = try CircuitBreaking(settings: kept, environment: environment(breakers: breakers))
         let status = try #require(breakers.statuses(now: MonotonicTime(seconds: 1)).first)
         #expect(status.trippedDuration == 10 && status.rollingWindow == 10)
         #expect(status.volumeThreshold == 20 && status.errorThreshold == 0.2)
     }
 
-    @Test(arguments: [
-        ("error_threshold_percentage", 1.1, "ERR_NGROK_7011"), ("error_threshold_percentage", -0.1, "ERR_NGROK_7011"),
-        ("error_threshold_percentage", "x", "ERR_NGROK_212"), ("tripped_duration", -1, "ERR_NGROK_7016"),
-        ("tripped_duration", 1.5, "ERR_NGROK_212"), ("rolling_window", -1, "ERR_NGROK_7017"),
-        ("num_buckets", 129, "ERR_NGROK_7018"), ("num_buckets", -1, "ERR_NGROK_7018"),
-        ("volume_threshold", -1, "ERR_NGROK_212"), ("enabled", true, "ERR_NGROK_214"),
-    ] as [(String, JSON, String)])
+    @Test(
+        arguments: [
+            ("error_threshold_percentage", 1.1, "ERR_NGROK_7011"),
+            ("error_threshold_percentage", -0.1, "ERR_NGROK_7011"),
+            ("error_threshold_percentage", "x", "ERR_NGROK_212"), ("tripped_duration", -1, "ERR_NGROK_7016"),
+            ("tripped_duration", 1.5, "ERR_NGROK_212"), ("rolling_window", -1, "ERR_NGROK_7017"),
+            ("num_buckets", 129, "ERR_NGROK_7018"), ("num_buckets", -1, "ERR_NGROK_7018"),
+            ("volume_threshold", -1, "ERR_NGROK_212"), ("enabled", true, "ERR_NGROK_214"),
+        ] as [(String, JSON, String)])
     func `settings out of range are refused with their codes`(name: String, value: JSON, code: String) {
         #expect(fault(CircuitBreaking.self, .object([name: value])) == code)
     }
 
-    @Test(arguments: [
-        ("error_threshold_percentage", 1), ("error_threshold_percentage", 0.0), ("tripped_duration", 1),
-        ("num_buckets", 128), ("num_buckets", nil),
-    ] as [(String, JSON)])
+    @Test(
+        arguments: [
+            ("error_threshold_percentage", 1), ("error_threshold_percentage", 0.0), ("tripped_duration", 1),
+            ("num_buckets", 128), ("num_buckets", nil),
+        ] as [(String, JSON)])
     func `settings at their bounds are taken`(name: String, value: JSON) {
         #expect(fault(CircuitBreaking.self, .object([name: value])) == nil)
     }

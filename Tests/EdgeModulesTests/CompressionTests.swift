@@ -87,7 +87,8 @@ import Testing
         ("gzip;q=0, *", "deflate"), ("*;q=0", nil), ("identity", nil), ("", nil), ("GZIP", "gzip"), ("x-gzip", "gzip"),
         ("gzip;q=0.001", "gzip"), ("gzip ; q=1.0", "gzip"), ("gzip;Q=0.9,identity;q=0.1", "gzip"),
         ("identity;q=1, gzip;q=0.5", nil), ("identity;q=0, br", nil), ("gzip;q=2", nil), ("gzip;q=", nil),
-        ("gzip;q=0.1234", nil), ("gzip;q=abc", nil), (",,gzip", "gzip"), ("gzipped", nil), ("br;q=1.0, gzip;q=0.8", "gzip"),
+        ("gzip;q=0.1234", nil), ("gzip;q=abc", nil), (",,gzip", "gzip"), ("gzipped", nil),
+        ("br;q=1.0, gzip;q=0.8", "gzip"),
     ])
     func `the client's weights decide`(accept: String, expected: String?) throws {
         let view = view(accept: accept)
@@ -142,8 +143,10 @@ import Testing
     }
 
     @Test(arguments: [
-        ("image/png", false), ("image/svg+xml", true), ("IMAGE/JPEG", false), ("video/mp4", false), ("audio/ogg", false),
-        ("application/zip", false), ("application/gzip", false), ("font/woff2", false), ("application/grpc+proto", false),
+        ("image/png", false), ("image/svg+xml", true), ("IMAGE/JPEG", false), ("video/mp4", false),
+        ("audio/ogg", false),
+        ("application/zip", false), ("application/gzip", false), ("font/woff2", false),
+        ("application/grpc+proto", false),
         ("application/octet-stream", false), ("application/json", true), ("text/css;charset=utf-8", true),
         ("application/wasm", true), ("application/epub+zip", false), ("text/event-stream", true),
     ])
@@ -152,11 +155,12 @@ import Testing
         #expect((try run(view) != nil) == isCompressed)
     }
 
-    @Test(arguments: [
-        ([("vary", "Cookie")], ["Cookie, Accept-Encoding"]), ([("vary", "accept-encoding")], ["accept-encoding"]),
-        ([("vary", "*")], ["*"]), ([("vary", "Cookie"), ("Vary", "Origin")], ["Cookie, Origin, Accept-Encoding"]),
-        ([("vary", "")], ["Accept-Encoding"]),
-    ] as [([(String, String)], [String])])
+    @Test(
+        arguments: [
+            ([("vary", "Cookie")], ["Cookie, Accept-Encoding"]), ([("vary", "accept-encoding")], ["accept-encoding"]),
+            ([("vary", "*")], ["*"]), ([("vary", "Cookie"), ("Vary", "Origin")], ["Cookie, Origin, Accept-Encoding"]),
+            ([("vary", "")], ["Accept-Encoding"]),
+        ] as [([(String, String)], [String])])
     func `Vary is joined with what is there`(fields: [(String, String)], expected: [String]) throws {
         let view = view(fields)
         #expect(try run(view) != nil)
@@ -187,7 +191,9 @@ import Testing
     private func inflated(_ bytes: [UInt8], window: Int32) -> [UInt8] {
         var bytes = bytes
         var stream = z_stream()
-        guard inflateInit2_(&stream, window, ZLIB_VERSION, Int32(MemoryLayout<z_stream>.size)) == Z_OK else { return [] }
+        guard inflateInit2_(&stream, window, ZLIB_VERSION, Int32(MemoryLayout<z_stream>.size)) == Z_OK else {
+            return []
+        }
         defer { inflateEnd(&stream) }
         var output = [UInt8](repeating: 0, count: 1 << 20)
         let count = bytes.count

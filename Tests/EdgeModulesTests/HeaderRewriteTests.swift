@@ -48,19 +48,21 @@ import Testing
         #expect(try ResponseHeaders.normalise([:]) == ["add": [:], "remove": []])
     }
 
-    @Test(arguments: [
-        (["add": ["": "x"]], "ERR_NGROK_7023"), (["add": ["a b": "x"]], "ERR_NGROK_7023"),
-        (["add": ["a:": "x"]], "ERR_NGROK_7023"), (["remove": ["ä"]], "ERR_NGROK_7023"),
-        (["remove": ["a\r\nb"]], "ERR_NGROK_7023"), (["add": ["a": "x\r\ny: z"]], "ERR_NGROK_7024"),
-        (["add": ["a": "\u{0}"]], "ERR_NGROK_7024"), (["add": ["X-A": "1", "x-a": "2"]], "ERR_NGROK_7069"),
-        (["remove": ["X-A", "x-a"]], "ERR_NGROK_7069"), (["add": ["User-Agent": "x"]], "ERR_NGROK_7164"),
-        (["remove": ["user-agent"]], "ERR_NGROK_7164"), (["remove": ["host"]], "ERR_NGROK_7164"),
-        (["add": ["content-length": "1"]], "ERR_NGROK_7164"), (["add": ["Transfer-Encoding": "x"]], "ERR_NGROK_7164"),
-        (["remove": ["connection"]], "ERR_NGROK_7164"), (["add": ["ngrok-error-code": "x"]], "ERR_NGROK_7164"),
-        (["add": ["a": 1]], "ERR_NGROK_212"), (["remove": "a"], "ERR_NGROK_212"),
-        (["add": ["a": "1", "b": "1", "c": "1", "d": "1", "e": "1", "f": "1"]], "ERR_NGROK_7015"),
-        (["remove": ["a", "b", "c", "d", "e", "f"]], "ERR_NGROK_7015"),
-    ] as [(JSON, String)])
+    @Test(
+        arguments: [
+            (["add": ["": "x"]], "ERR_NGROK_7023"), (["add": ["a b": "x"]], "ERR_NGROK_7023"),
+            (["add": ["a:": "x"]], "ERR_NGROK_7023"), (["remove": ["ä"]], "ERR_NGROK_7023"),
+            (["remove": ["a\r\nb"]], "ERR_NGROK_7023"), (["add": ["a": "x\r\ny: z"]], "ERR_NGROK_7024"),
+            (["add": ["a": "\u{0}"]], "ERR_NGROK_7024"), (["add": ["X-A": "1", "x-a": "2"]], "ERR_NGROK_7069"),
+            (["remove": ["X-A", "x-a"]], "ERR_NGROK_7069"), (["add": ["User-Agent": "x"]], "ERR_NGROK_7164"),
+            (["remove": ["user-agent"]], "ERR_NGROK_7164"), (["remove": ["host"]], "ERR_NGROK_7164"),
+            (["add": ["content-length": "1"]], "ERR_NGROK_7164"),
+            (["add": ["Transfer-Encoding": "x"]], "ERR_NGROK_7164"),
+            (["remove": ["connection"]], "ERR_NGROK_7164"), (["add": ["ngrok-error-code": "x"]], "ERR_NGROK_7164"),
+            (["add": ["a": 1]], "ERR_NGROK_212"), (["remove": "a"], "ERR_NGROK_212"),
+            (["add": ["a": "1", "b": "1", "c": "1", "d": "1", "e": "1", "f": "1"]], "ERR_NGROK_7015"),
+            (["remove": ["a", "b", "c", "d", "e", "f"]], "ERR_NGROK_7015"),
+        ] as [(JSON, String)])
     func `settings are checked with their codes`(settings: JSON, code: String) {
         #expect(fault(RequestHeaders.self, settings) == code)
         #expect(fault(ResponseHeaders.self, settings) == code)

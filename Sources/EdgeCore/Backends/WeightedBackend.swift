@@ -57,7 +57,7 @@ public final class WeightedBackend: Backend {
         var backends: [String: JSON] = [:]
         for (child, weight) in given {
             guard let weight = weight.intValue, (0...maximumWeight).contains(weight) else {
-                throw Fault(6512, "The weight of \(child.prefix(64)) must be a whole number from 0 to \(maximumWeight).")
+                throw Fault(6512, "The weight of \(child.prefix(64)) must be a whole number up to \(maximumWeight).")
             }
             backends[child] = .int(weight)
         }

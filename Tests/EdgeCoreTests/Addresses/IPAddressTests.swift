@@ -31,7 +31,8 @@ import Testing
             // Groups of zeros are what the short form is about.
             for group in 0..<4 where Bool.random(using: &chance) { high &= ~(0xFFFF << UInt64(group * 16)) }
             for group in 0..<4 where Bool.random(using: &chance) { low &= ~(0xFFFF << UInt64(group * 16)) }
-            let address = round % 5 == 0 ? IPAddress(v4: UInt32(truncatingIfNeeded: low)) : IPAddress(high: high, low: low)
+            let address =
+                round % 5 == 0 ? IPAddress(v4: UInt32(truncatingIfNeeded: low)) : IPAddress(high: high, low: low)
             #expect(IPAddress(address.description) == address)
         }
     }

@@ -41,10 +41,12 @@ func code(_ body: () throws -> some Any) -> String? {
     }
 
     @Test(arguments: [
-        ("", "ERR_NGROK_6505"), ("localhost", "ERR_NGROK_6505"), (":80", "ERR_NGROK_6506"), ("::1:80", "ERR_NGROK_6506"),
+        ("", "ERR_NGROK_6505"), ("localhost", "ERR_NGROK_6505"), (":80", "ERR_NGROK_6506"),
+        ("::1:80", "ERR_NGROK_6506"),
         ("[::1:80", "ERR_NGROK_6506"), ("[10.0.0.1]:80", "ERR_NGROK_6506"), ("a b:80", "ERR_NGROK_6506"),
         ("-x:80", "ERR_NGROK_6506"), ("300.0.0.1:80", "ERR_NGROK_6506"), ("a:0", "ERR_NGROK_6507"),
-        ("a:65536", "ERR_NGROK_6507"), ("a:", "ERR_NGROK_6507"), ("a:+1", "ERR_NGROK_6507"), ("http://a:80/", "ERR_NGROK_6507"),
+        ("a:65536", "ERR_NGROK_6507"), ("a:", "ERR_NGROK_6507"), ("a:+1", "ERR_NGROK_6507"),
+        ("http://a:80/", "ERR_NGROK_6507"),
         ("http://a:80", "ERR_NGROK_6506"), ("a\r\n:80", "ERR_NGROK_6506"),
     ])
     func `what is no address is refused with its code`(text: String, expected: String) {
@@ -190,15 +192,17 @@ func code(_ body: () throws -> some Any) -> String? {
             return
         }
         #expect(legs.map { leaf($0.choose(&states, &path)) } == ["b", "a", "503"])
-        #expect(leaf(try compileBackend("bkdfo_2", [("bkdfo_2", "failover", ["backends": []])]).choose(&states, &path))
-            == "ERR_NGROK_724")
+        #expect(
+            leaf(try compileBackend("bkdfo_2", [("bkdfo_2", "failover", ["backends": []])]).choose(&states, &path))
+                == "ERR_NGROK_724")
     }
 
     @Test func `C35 C49 failover of weighted and an error page compose`() throws {
-        let all = leaves + [
-            ("bkdwd_1", "weighted", ["backends": ["bkdsc_a": 3, "bkdsc_b": 1]]),
-            ("bkdfo_1", "failover", ["backends": ["bkdwd_1", "bkdhr_e"]]),
-        ]
+        let all =
+            leaves + [
+                ("bkdwd_1", "weighted", ["backends": ["bkdsc_a": 3, "bkdsc_b": 1]]),
+                ("bkdfo_1", "failover", ["backends": ["bkdwd_1", "bkdhr_e"]]),
+            ]
         let backend = try compileBackend("bkdfo_1", all)
         var states = BalanceStates()
         var path = SelectionPath()
@@ -225,17 +229,20 @@ func code(_ body: () throws -> some Any) -> String? {
         var path = SelectionPath()
         _ = backend.choose(&states, &path)
         let keys = slots.keys
-        #expect((0..<path.count).map { keys[Int(path.slots[$0])] }
-            == ["backend/bkdwd_1", "share/bkdwd_1/bkdsc_a", "backend/bkdsc_a"])
+        #expect(
+            (0..<path.count).map { keys[Int(path.slots[$0])] }
+                == ["backend/bkdwd_1", "share/bkdwd_1/bkdsc_a", "backend/bkdsc_a"])
     }
 
     @Test func `settings are checked with their codes`() throws {
         let many = Dictionary(uniqueKeysWithValues: (0..<65).map { ("bkdsc_\($0)", JSON.int(1)) })
         #expect(code { try WeightedBackend.normalise(["backends": .object(many)]) } == "ERR_NGROK_6511")
         for weight in [-1, 10_001, 0.5, "1", nil] as [JSON] {
-            #expect(code { try WeightedBackend.normalise(["backends": .object(["bkdsc_a": weight])]) } == "ERR_NGROK_6512")
+            #expect(
+                code { try WeightedBackend.normalise(["backends": .object(["bkdsc_a": weight])]) } == "ERR_NGROK_6512")
         }
-        #expect(try WeightedBackend.normalise(["backends": ["a": 0, "b": 10_000]]) == ["backends": ["a": 0, "b": 10_000]])
+        #expect(
+            try WeightedBackend.normalise(["backends": ["a": 0, "b": 10_000]]) == ["backends": ["a": 0, "b": 10_000]])
         #expect(try WeightedBackend.normalise([:]) == ["backends": [:]])
         let legs = JSON.array((0..<17).map { .string("bkdsc_\($0)") })
         #expect(code { try FailoverBackend.normalise(["backends": legs]) } == "ERR_NGROK_6513")
@@ -263,7 +270,8 @@ func code(_ body: () throws -> some Any) -> String? {
         var result: [BackendID: BackendConfiguration] = [:]
         for (id, children) in edges {
             let isWeighted = id.hasPrefix("w")
-            let settings: JSON = isWeighted
+            let settings: JSON =
+                isWeighted
                 ? ["backends": .object(Dictionary(uniqueKeysWithValues: children.map { ($0, JSON.int(1)) }))]
                 : ["backends": .array(children.map { .string($0) })]
             result[BackendID(id)] = BackendConfiguration(

@@ -74,8 +74,9 @@ final class Marking: TrafficModule, BreakerBearing {
         var wanted = configuration([edge(3, backend: "bkdwd_w", module: ["policies": ["ipp_1"]])])
         wanted.policies[IPPolicyID("ipp_1")] = []
         let snapshot = compiler.compile(wanted, touched: nil, previous: nil)
-        #expect(snapshot.edges[EdgeID("edghts_3")]?.dependencies
-            == ["edghts_3", "edghtsrt_3", "bkdwd_w", "bkdsc_a", "bkdsc_b", "ipp_1"])
+        #expect(
+            snapshot.edges[EdgeID("edghts_3")]?.dependencies
+                == ["edghts_3", "edghtsrt_3", "bkdwd_w", "bkdsc_a", "bkdsc_b", "ipp_1"])
     }
 
     @Test func `new edges are compiled and deleted ones are gone`() {
@@ -147,11 +148,13 @@ final class Marking: TrafficModule, BreakerBearing {
         #expect(snapshot.faults["edgtls_1"]?.code == "ERR_NGROK_7021")
     }
 
-    @Test(arguments: [
-        (nil, TLSTermination.atEdge, 0x0303), (["terminate_at": "upstream"], .atUpstream, 0x0303),
-        (["terminate_at": "edge", "min_version": "1.3"], .atEdge, 0x0304), (["min_version": "1.0"], .atEdge, 0x0301),
-        (["min_version": nil], .atEdge, 0x0303), (["enabled": false, "terminate_at": "upstream"], .atEdge, 0x0303),
-    ] as [(JSON?, TLSTermination, Int32)])
+    @Test(
+        arguments: [
+            (nil, TLSTermination.atEdge, 0x0303), (["terminate_at": "upstream"], .atUpstream, 0x0303),
+            (["terminate_at": "edge", "min_version": "1.3"], .atEdge, 0x0304),
+            (["min_version": "1.0"], .atEdge, 0x0301),
+            (["min_version": nil], .atEdge, 0x0303), (["enabled": false, "terminate_at": "upstream"], .atEdge, 0x0303),
+        ] as [(JSON?, TLSTermination, Int32)])
     func `TLS termination is read from the edge`(document: JSON?, place: TLSTermination, version: Int32) throws {
         var edge = EdgeConfiguration(id: EdgeID("edgtls_1"), kind: .tls, hostports: ["t.example.com:443"])
         edge.modules["tls_termination"] = document

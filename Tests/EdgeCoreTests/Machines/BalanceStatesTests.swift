@@ -24,10 +24,12 @@ import Testing
         #expect(worst < 1, "weights \(weights)")
     }
 
-    @Test(arguments: [
-        [95, 5], [1, 1], [99, 1], [9999, 1], [10000, 10000], [3, 1], [0, 7], [5, 0, 3], [1, 2, 3, 4, 5, 6, 7, 8, 9],
-        [1], [10000, 1, 1, 1], [7, 7, 7], [2, 3, 5, 7, 11, 13],
-    ] as [[Int64]])
+    @Test(
+        arguments: [
+            [95, 5], [1, 1], [99, 1], [9999, 1], [10000, 10000], [3, 1], [0, 7], [5, 0, 3],
+            [1, 2, 3, 4, 5, 6, 7, 8, 9],
+            [1], [10000, 1, 1, 1], [7, 7, 7], [2, 3, 5, 7, 11, 13],
+        ] as [[Int64]])
     func `C42 each child has its share after every choice, within less than one`(weights: [Int64]) {
         expectQuota(weights, steps: 12_000)
     }

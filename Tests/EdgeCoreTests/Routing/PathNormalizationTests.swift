@@ -19,7 +19,9 @@ import Testing
         var chance = Chance(5)
         let pieces = ["/", "/", ".", "..", "%2e", "%2F", "%", "a", "%61", "//", "%zz", "-"]
         for _ in 0..<20_000 {
-            let path = "/" + (0..<Int.random(in: 0...12, using: &chance))
+            let path =
+                "/"
+                + (0..<Int.random(in: 0...12, using: &chance))
                 .map { _ in pieces.randomElement(using: &chance) ?? "" }.joined()
             let once = PathNormalization.normalised(path, keepsLast: false)
             #expect(once.count <= path.utf8.count)

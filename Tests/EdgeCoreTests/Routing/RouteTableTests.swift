@@ -60,7 +60,8 @@ import Testing
         var chance = Chance(6)
         let pieces = ["/", "a", "b", "/api", "/v1", "x"]
         let path = { (chance: inout Chance) in
-            "/" + (0..<Int.random(in: 0...6, using: &chance)).map { _ in pieces.randomElement(using: &chance) ?? "" }
+            "/"
+                + (0..<Int.random(in: 0...6, using: &chance)).map { _ in pieces.randomElement(using: &chance) ?? "" }
                 .joined()
         }
         for _ in 0..<60 {
