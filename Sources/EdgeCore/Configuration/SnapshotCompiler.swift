@@ -43,11 +43,12 @@ public struct SnapshotCompiler: Sendable {
                 faults[error.object] = error.fault
             }
         }
-        retireBreakers(edges, previous)
+        retireBreakers(edges, faults.isEmpty ? previous : nil)
         return assemble(configuration, edges, faults)
     }
 
-    /// Looks only at edges that differ: a set of all routes would cost more than the change itself.
+    /// Looks only at edges that differ: a set of all routes would cost more than the change itself. Without `previous`
+    /// (the first time, and after a fault, which may leave breakers of routes that never came to be) it looks at all.
     private func retireBreakers(_ edges: [EdgeID: CompiledEdge], _ previous: Snapshot?) {
         guard let previous else {
             breakers.retire(except: Set(edges.values.flatMap(\.breakerRoutes)))

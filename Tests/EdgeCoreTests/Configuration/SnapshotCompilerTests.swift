@@ -205,6 +205,17 @@ final class Marking: TrafficModule, BreakerBearing {
         #expect(breakers.statuses(now: MonotonicTime(seconds: 2)).map(\.state) == [.open])
     }
 
+    @Test func `an edge that fails to compile leaves no breaker behind`() {
+        let first = compiler.compile(configuration([edge(1)]), touched: nil, previous: nil)
+        var broken = edge(2)
+        broken.routes.append(
+            RouteConfiguration(
+                id: RouteID("r9"), matchType: .pathPrefix, match: "/x", modules: ["marking": ["broken": true]]))
+        let second = compiler.compile(configuration([edge(1), broken]), touched: ["edghts_2"], previous: first)
+        #expect(second.faults["edghts_2"] != nil)
+        #expect(breakers.statuses(now: MonotonicTime(seconds: 1)).map(\.routeID.rawValue) == ["edghtsrt_1"])
+    }
+
     @Test func `a cycle in the store is a fault and not an endless compilation`() {
         var wanted = configuration([edge(1, backend: "bkdfo_1"), edge(2)])
         for (id, child) in [("bkdfo_1", "bkdfo_2"), ("bkdfo_2", "bkdfo_1")] {
