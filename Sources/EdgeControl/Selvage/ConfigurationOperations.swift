@@ -13,6 +13,10 @@ public enum ConfigurationOperations {
                 .json(["revision": .int(Int64(clamping: service.revision))])
             },
             Operation("GET", "/selvage/audit", role: .viewer) { call in try await audit(call, service) },
+            Operation("GET", "/selvage/authority", role: .viewer) { _ in
+                .json(["certificate_pem": .string(service.authority.certificatePEM)])
+            },
+            // The same as a file, for `curl -o`.
             Operation("GET", "/selvage/ca", role: .viewer) { _ in
                 HandlerResponse(
                     status: 200, fields: [("content-type", "application/x-pem-file")],

@@ -1,0 +1,119 @@
+import EdgeCore
+import EdgeModules
+import Foundation
+import Shared
+import Synchronization
+import Testing
+
+@testable import EdgeControl
+
+/// Remembers what it was told to serve.
+final class RecordingDataPlane: DataPlane {
+    let snapshots = Mutex<[Snapshot]>([])
+
+    func publish(_ snapshot: Snapshot) async { snapshots.withLock { $0.append(snapshot) } }
+    func sample() async -> TrafficSample { TrafficSample() }
+    func problems() async -> [String: String] { [:] }
+
+    var last: Snapshot? { snapshots.withLock { $0.last } }
+    var count: Int { snapshots.withLock { $0.count } }
+}
+
+/// A control plane on a throw-away folder, called through its table of operations without a socket.
+final class ControlRoom: Sendable {
+    struct Answer {
+        let status: Int
+        let body: JSON
+        let fields: [String: String]
+
+        subscript(key: String) -> JSON? { body[key] }
+        var code: String? { body["error_code"]?.stringValue }
+        var id: String { body["id"]?.stringValue ?? "" }
+    }
+
+    let folder: String
+    let dataPlane = RecordingDataPlane()
+    let service: ConfigurationService
+    let api: AdminAPI
+    let audited = Mutex<[AuditRecord]>([])
+    let now: Mutex<WallTime>
+    private let ownsFolder: Bool
+
+    init(
+        folder: String? = nil, tcpPorts: ClosedRange<UInt16> = 20000...20003, at start: Int64 = 1_800_000_000
+    ) async throws {
+        ownsFolder = folder == nil
+        self.folder = folder ?? NSTemporaryDirectory() + "selvage-control-\(UUID().uuidString)"
+        try FileManager.default.createDirectory(atPath: self.folder, withIntermediateDirectories: true)
+        now = Mutex(WallTime(seconds: start))
+        let clock = ClockBox()
+        let sink = SinkBox()
+        let catalogue = Catalogue(
+            modules: StandardModules.registry, tcpPorts: tcpPorts, publicName: "edge.example.net")
+        let service = ConfigurationService(
+            store: try SQLiteStore(path: self.folder + "/selvage.db"), catalogue: catalogue,
+            authority: try InternalAuthority(folder: self.folder, now: WallTime(seconds: start)),
+            compiler: SnapshotCompiler(
+                modules: StandardModules.registry, slots: SlotTable(), breakers: CircuitBreakers()),
+            dataPlane: dataPlane,
+            sinks: .init(audit: { sink.tell($0) }, event: { _, _, _, _ in }), clock: { clock.now() })
+        self.service = service
+        let rules = AccessRules(owner: 0, operators: [1001], viewers: [1002])
+        api = AdminAPI(
+            operations: ResourceOperations.all(service) + ConfigurationOperations.all(service),
+            authorize: { rules.principal(of: $0) })
+        clock.source.withLock { $0 = { [weak self] in self?.now.withLock { $0 } ?? WallTime(seconds: start) } }
+        sink.target.withLock { $0 = { [weak self] record in self?.audited.withLock { $0.append(record) } } }
+        try await service.start()
+    }
+
+    deinit { if ownsFolder { try? FileManager.default.removeItem(atPath: folder) } }
+
+    /// Calls one operation as the transport would.
+    func call(
+        _ method: String, _ path: String, _ body: JSON? = nil, fields: [(name: String, value: String)] = [],
+        uid: UInt32? = 0
+    ) async throws -> Answer {
+        let parts = path.split(separator: "?", maxSplits: 1)
+        var all = fields
+        if !fields.contains(where: { $0.name == "ngrok-version" }) { all.append(("ngrok-version", "2")) }
+        if body != nil, !fields.contains(where: { $0.name == "content-type" }) {
+            all.append(("content-type", "application/json"))
+        }
+        if !fields.contains(where: { $0.name == "host" }) { all.append(("host", "admin.local:80")) }
+        return try await send(
+            HandlerRequest(
+                method: method, path: String(parts[0]), query: parts.count > 1 ? String(parts[1]) : "", fields: all,
+                body: body?.bytes ?? [], peer: uid.map { PeerIdentity(uid: $0, pid: 1) }))
+    }
+
+    func send(_ request: HandlerRequest) async throws -> Answer {
+        let response = await api.handle(request)
+        guard case .bytes(let bytes) = response.body else { throw Unexpected(what: "a stream") }
+        let fields = Dictionary(response.fields.map { ($0.name, $0.value) }, uniquingKeysWith: { first, _ in first })
+        if !bytes.isEmpty, fields["content-type"] != "application/json" {
+            return Answer(status: response.status, body: .string(String(decoding: bytes, as: UTF8.self)), fields: fields)
+        }
+        return Answer(
+            status: response.status, body: bytes.isEmpty ? .null : try JSON(parsing: bytes), fields: fields)
+    }
+
+    /// Makes an object and gives its identifier.
+    func make(_ path: String, _ body: JSON = [:]) async throws -> String {
+        let answer = try await call("POST", path, body)
+        try #require(answer.status == 201, "\(path): \(answer.body.text)")
+        return answer.id
+    }
+
+    struct Unexpected: Error { let what: String }
+}
+
+private final class ClockBox: Sendable {
+    let source = Mutex<(@Sendable () -> WallTime)?>(nil)
+    func now() -> WallTime { source.withLock { $0 }?() ?? WallTime(seconds: 0) }
+}
+
+private final class SinkBox: Sendable {
+    let target = Mutex<(@Sendable (AuditRecord) -> Void)?>(nil)
+    func tell(_ record: AuditRecord) { target.withLock { $0 }?(record) }
+}
