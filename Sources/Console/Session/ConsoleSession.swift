@@ -185,12 +185,13 @@ final class ConsoleSession {
 
     // MARK: Painting
 
+    /// When the next frame is due: after the one before it has arrived, and not too often.
     private var frameTime: Double {
         max(screen.pacer.earliestFrame, isUrgent ? -.infinity : lastFrame + Self.dataSpacing)
     }
 
     private func paintIfDue(now: Double) {
-        guard isDirty, screen.isReady(now: now), frameTime <= now else { return }
+        guard isDirty, !screen.device.hasQueue, frameTime <= now else { return }
         isDirty = false
         isUrgent = false
         lastFrame = now

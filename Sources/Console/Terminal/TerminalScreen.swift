@@ -95,9 +95,6 @@ final class TerminalScreen {
     func repaint() { painter.invalidate() }
     func use(_ theme: Theme) { painter.use(theme) }
 
-    /// Whether a frame may go now: the one before it has arrived.
-    func isReady(now: Double) -> Bool { !device.hasQueue && pacer.maySend(now: now) }
-
     /// Sends what has changed, in one piece.
     func show(_ canvas: Canvas, now: Double) {
         let bytes = painter.paint(canvas)
