@@ -132,10 +132,12 @@ enum StoreSchema {
             let hidden = secret.map({ try? JSONReader.read(Array($0.utf8)) }) ?? .some(.null)
         else { throw StoreFailure(path: path, reason: "the object \(id.prefix(64)) in it is damaged") }
         let revision: Int64 = row["revision"]
+        // A bare `nil` would be read as JSON's null here, and an object without secret would seem to have one.
+        let kept = hidden.isNull ? Optional<JSON>.none : hidden
         return ConfigurationObject(
             kind: kind, id: id, parent: row["parent"], position: row["position"], createdAt: row["created_at"],
             revision: UInt64(clamping: revision), changedAt: row["changed_at"], changedBy: row["changed_by"],
-            document: json, secret: hidden.isNull ? nil : hidden)
+            document: json, secret: kept)
     }
 
     static func audit(_ row: Row, path: String) throws -> AuditRecord {
