@@ -8,6 +8,10 @@ let settings: [SwiftSetting] = [
     .enableUpcomingFeature("InternalImportsByDefault"),
 ]
 
+// Dynamic exclusivity checks cost more than the code they guard: filling a head and running a breaker's chain took
+// 410 ns with them and 148 ns without. Debug builds, and with them the tests, keep them.
+let hotSettings = settings + [.unsafeFlags(["-enforce-exclusivity=unchecked"], .when(configuration: .release))]
+
 let package = Package(
     name: "selvage",
     products: [
@@ -35,12 +39,12 @@ let package = Package(
 
         // Rooms, from the ground up.
         .target(name: "Shared", swiftSettings: settings),
-        .target(name: "EdgeCore", dependencies: ["Shared"], swiftSettings: settings),
-        .target(name: "EdgeModules", dependencies: ["EdgeCore", "Shared", "CZlib"], swiftSettings: settings),
+        .target(name: "EdgeCore", dependencies: ["Shared"], swiftSettings: hotSettings),
+        .target(name: "EdgeModules", dependencies: ["EdgeCore", "Shared", "CZlib"], swiftSettings: hotSettings),
         .target(
             name: "EdgeTransport",
             dependencies: ["EdgeCore", "Shared", "CLinux", "CNghttp2", "COpenSSL"],
-            swiftSettings: settings
+            swiftSettings: hotSettings
         ),
         .target(
             name: "EdgeControl",

@@ -3,8 +3,26 @@ import Foundation
 import Glibc
 import Shared
 
-/// `selvage-server`: one point of presence.
 @main
+enum Program {
+    /// Not asynchronous, so that this is the main thread, before any other: signals are blocked here and with that in
+    /// all threads to come. One thread with SIGTERM open would be enough for it to kill the process undrained.
+    static func main() {
+        StopSignals.block()
+        Task.detached {
+            do {
+                try await ServerCommand.parse().run()
+                exit(EXIT_SUCCESS)
+            } catch {
+                ServerCommand.exit(withError: error)
+            }
+        }
+        // Not `dispatchMain`, which opens this thread's signals again.
+        DispatchSemaphore(value: 0).wait()
+    }
+}
+
+/// `selvage-server`: one point of presence.
 struct ServerCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "selvage-server",
@@ -21,12 +39,6 @@ struct ServerCommand: AsyncParsableCommand {
 
     @Flag(name: .long, help: "Check the settings, report every mistake, and end.")
     var check = false
-
-    /// Before any thread begins: signals are blocked in all of them, and a write to a gone peer is an error, not death.
-    static func main() async {
-        StopSignals.block()
-        await main(nil)
-    }
 
     func run() async throws {
         var settings = try loadSettings()
