@@ -71,6 +71,7 @@ extension ServerSettings {
             value.string.flatMap { UInt16($0, radix: 8) }.flatMap { $0 <= 0o777 ? $0 : nil }
         }
         admin.mode = mode ?? admin.mode
+        admin.admins = table.users("admins", resolve: environment.userID)
         admin.operators = table.users("operators", resolve: environment.userID)
         admin.viewers = table.users("viewers", resolve: environment.userID)
         table.finish()

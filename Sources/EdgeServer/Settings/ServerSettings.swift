@@ -24,7 +24,8 @@ struct ServerSettings: Sendable {
         var socket: String
         /// The socket file's permission bits.
         var mode: UInt16 = 0o660
-        /// User ids. Root and the server's own user are administrators; others have no access.
+        /// User ids. Root and the server's own user are administrators in any case; who is in no list has no access.
+        var admins: [UInt32] = []
         var operators: [UInt32] = []
         var viewers: [UInt32] = []
     }
