@@ -28,9 +28,17 @@ struct Program {
         tool.run(out: { Self.print($0, to: STDOUT_FILENO) }, err: { Self.print($0, to: STDERR_FILENO) })
     }
 
-    /// What the screen would show, as plain text.
+    /// What the screen would show, as plain text. The user's own options come later, and so win.
     private func runOnce() -> Int32 {
-        runCommand(CommandLineTool(arguments: arguments + ["--once"], environment: environment))
+        var options = ["--once"]
+        if !CharacterLocale.choose(environment: environment) { options.append("--ascii") }
+        var window = winsize()
+        if ioctl(STDOUT_FILENO, UInt(TIOCGWINSZ), &window) == 0, (1...1000).contains(window.ws_col),
+            (1...1000).contains(window.ws_row)
+        {
+            options += ["--size", "\(window.ws_col)x\(window.ws_row)"]
+        }
+        return runCommand(CommandLineTool(arguments: options + arguments, environment: environment))
     }
 
     private func runScreen(
@@ -38,6 +46,7 @@ struct Program {
     ) throws(TerminalFault) -> Int32 {
         guard signals >= 0 else { throw TerminalFault(message: "no signals: \(String(cString: strerror(errno)))") }
         let isUTF8 = CharacterLocale.choose(environment: environment)
+        let options = withInstalledThemes(options, themes)
         let name = options.themes.first ?? Theme.plain.name
         var theme = Theme.plain
         var fault: String?
@@ -57,12 +66,39 @@ struct Program {
         }
     }
 
+    /// The theme that was asked for, then all that are installed, then the one that needs no file.
+    private func withInstalledThemes(_ options: App.Options, _ themes: ThemeLibrary) -> App.Options {
+        var options = options
+        let installed = themes.names
+        let isAsked = arguments.contains { $0 == "--theme" || $0.hasPrefix("--theme=") }
+        let first = isAsked || !installed.isEmpty ? options.themes.prefix(1) : []
+        options.themes = first + (installed + [Theme.plain.name]).filter { !first.contains($0) }
+        return options
+    }
+
+    /// `--no-color`, `--color=always`, `--color never`; the last one counts.
+    static func colorWish(_ arguments: [String]) -> TerminalProfile.ColorWish {
+        var wish = TerminalProfile.ColorWish.unsaid
+        for (index, argument) in arguments.enumerated() {
+            let value =
+                argument == "--color" && index + 1 < arguments.count
+                ? arguments[index + 1] : argument.hasPrefix("--color=") ? String(argument.dropFirst(8)) : nil
+            switch value {
+            case "never": wish = .never
+            case "always": wish = .always
+            case nil where argument == "--no-color": wish = .never
+            default: break
+            }
+        }
+        return wish
+    }
+
     private func profile(isUTF8: Bool, _ themes: ThemeLibrary) -> TerminalProfile {
         // Compiled only where it can be used.
         let wantsDirect = TerminalProfile.hasDirectColor(environment)
         return TerminalProfile(
             environment: environment, isUTF8: isUTF8, ascii: arguments.contains("--ascii"),
-            colors: arguments.contains("--no-color") ? .never : arguments.contains("--color") ? .always : .unsaid,
+            colors: Self.colorWish(arguments),
             hasDirectColorEntry: wantsDirect
                 && DescriptionCompiler.install(source: themes.descriptionSource, environment: environment))
     }

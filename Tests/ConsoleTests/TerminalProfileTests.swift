@@ -40,6 +40,15 @@ import Testing
         #expect(profile(["TERM": "xterm", "NO_COLOR": ""]).candidates.first?.depth == .indexed, "empty is unset")
     }
 
+    @Test(arguments: [
+        ([], TerminalProfile.ColorWish.unsaid), (["--no-color"], .never), (["--color", "never"], .never),
+        (["--color=always"], .always), (["--no-color", "--color=always"], .always), (["--color", "auto"], .unsaid),
+        (["--color"], .unsaid),
+    ])
+    func `the command line's last word on colour counts`(arguments: [String], expected: TerminalProfile.ColorWish) {
+        #expect(Program.colorWish(arguments) == expected)
+    }
+
     @Test func `glyphs are ASCII when asked, outside UTF-8, and on a vt100`() {
         #expect(profile(["TERM": "xterm"]).glyphs == .unicode)
         #expect(profile(["TERM": "xterm"], ascii: true).glyphs == .ascii)
