@@ -75,6 +75,8 @@ struct ChartTests {
     @Test(arguments: ChartStyle.allCases, 1...30)
     func `every line of a chart has the width that was asked for`(style: ChartStyle, columns: Int) {
         let chart = Chart(values: (0..<100).map(Double.init), style: style)
-        for line in chart.lines(columns: columns, rows: 3, scale: 100, glyphs: .unicode) { #expect(line.count == columns) }
+        for line in chart.lines(columns: columns, rows: 3, scale: 100, glyphs: .unicode) {
+            #expect(line.count == columns)
+        }
     }
 }

@@ -7,11 +7,18 @@ import Testing
 /// `UPDATE_GOLDEN=1` writes the files anew.
 enum Golden {
     static func text(_ canvas: Canvas) -> String {
-        var lines = ["size \(canvas.size.columns)x\(canvas.size.rows)  cursor \(canvas.cursor.row),\(canvas.cursor.column)"]
+        var lines = [
+            "size \(canvas.size.columns)x\(canvas.size.rows)  cursor \(canvas.cursor.row),\(canvas.cursor.column)"
+        ]
         for row in 0..<canvas.size.rows { lines.append("|" + canvas.line(row) + "|") }
         lines.append("roles")
         for row in 0..<canvas.size.rows {
-            lines.append("|" + String(canvas.row(row).filter { $0.width > 0 }.map { $0.base == " " && $0.role != .header ? " " : $0.role.letter }) + "|")
+            lines.append(
+                "|"
+                    + String(
+                        canvas.row(row).filter { $0.width > 0 }.map {
+                            $0.base == " " && $0.role != .header ? " " : $0.role.letter
+                        }) + "|")
         }
         lines.append("selected")
         for row in 0..<canvas.size.rows {
@@ -24,7 +31,8 @@ enum Golden {
     static func check(
         _ canvas: Canvas, _ name: String, file: String = #filePath, sourceLocation: SourceLocation = #_sourceLocation
     ) throws {
-        let folder = URL(fileURLWithPath: file).deletingLastPathComponent().appendingPathComponent("Goldens")
+        let folder = URL(fileURLWithPath: file).deletingLastPathComponent().deletingLastPathComponent()
+            .appendingPathComponent("Goldens/ConsoleKit")
         let url = folder.appendingPathComponent("\(name)-\(canvas.size.columns)x\(canvas.size.rows).txt")
         let now = text(canvas)
         if ProcessInfo.processInfo.environment["UPDATE_GOLDEN"] == "1" {

@@ -16,7 +16,7 @@ struct GoldenTests {
     @Test(arguments: sizes)
     func `C17 an edge shows its routes in matching order with the chain of each`(size: Size) throws {
         var app = Sample.app()
-        app.press("2", .enter)
+        app.press("2", .down, .enter)
         let canvas = app.render(size: size, glyphs: .unicode)
         try Golden.check(canvas, "edge")
     }
@@ -66,7 +66,7 @@ struct GoldenTests {
         try Golden.check(app.render(size: sizes[0], glyphs: .unicode), "palette")
         app.press(.escape, "?")
         try Golden.check(app.render(size: sizes[0], glyphs: .unicode), "help")
-        app.press(.escape, "2", .enter, .down, .enter)
+        app.press(.escape, "2", .down, .enter, .down, .enter)
         try Golden.check(app.render(size: sizes[0], glyphs: .unicode), "module-form")
     }
 

@@ -49,7 +49,9 @@ enum Sample {
         var breaker = breakerExample
         breaker["enabled"] = true
         let routes = [
-            route(checkout, "/checkout", ["circuit_breaker": breaker, "compression": ["enabled": true]], backend: weighted),
+            route(
+                checkout, "/checkout", ["circuit_breaker": breaker, "compression": ["enabled": true]], backend: weighted
+            ),
             route(api, "/v1", ["circuit_breaker": breaker, "compression": ["enabled": false]], backend: v3),
         ]
         return ConfigurationListing(
@@ -66,9 +68,12 @@ enum Sample {
                     "tls_edge", tlsEdge,
                     [
                         "id": .string(tlsEdge), "hostports": ["raw.example:443"], "description": "", "metadata": "",
-                        "ip_restriction": nil, "backend": ["enabled": true, "backend": ["id": .string(v3), "uri": ""]],
+                        "ip_restriction": nil,
+                        "backend": ["enabled": true, "backend": ["id": .string(v3), "uri": ""]],
                     ]),
-                object("backend", weighted, ["description": "checkout", "backends": .object(weights)], revision: weightsRevision),
+                object(
+                    "backend", weighted, ["description": "checkout", "backends": .object(weights)],
+                    revision: weightsRevision),
                 object("backend", v1, ["description": "checkout-v1", "address": "127.0.0.1:9001"]),
                 object("backend", v2, ["description": "checkout-v2", "address": "127.0.0.1:9002"]),
                 object("backend", v3, ["description": "", "address": "127.0.0.1:9003"]),
@@ -106,8 +111,12 @@ enum Sample {
         let shake = Double(sequence % 10) * 8
         return StatisticsTick(
             sequence: sequence, at: "2026-11-21T22:31:07.120Z", interval: 1, uptime: 3_600, revision: revision,
-            regions: [row("ap", 540 + shake, errors: 13, p95: 174), row("eu", 820 + shake), row("us", 1_460 + shake, errors: 4, p95: 129)],
-            edges: [row(edge, 681, errors: 2), row(tlsEdge, 3)], routes: [row(checkout, 681), row(api, 90, errors: 40)],
+            regions: [
+                row("ap", 540 + shake, errors: 13, p95: 174), row("eu", 820 + shake),
+                row("us", 1_460 + shake, errors: 4, p95: 129),
+            ],
+            edges: [row(edge, 681, errors: 2), row(tlsEdge, 3)],
+            routes: [row(checkout, 681), row(api, 90, errors: 40)],
             backends: [row(v1, 572), row(v2, 109, errors: 0.3, p95: 97.4), row(v3, 90, errors: 40)],
             breakers: [breaker(checkout, states.0), breaker(api, states.1)], weights: [], guards: guards,
             operators: ["alice", "bob"])
@@ -148,7 +157,8 @@ enum Sample {
 
     /// An app that has its first listing, hello and tick, at time 100.
     static func app(
-        role: Role = .operator, readOnly: Bool = false, guards: [GuardStatus] = [], listing: ConfigurationListing = listing()
+        role: Role = .operator, readOnly: Bool = false, guards: [GuardStatus] = [],
+        listing: ConfigurationListing = listing()
     ) -> App {
         var app = App(options: App.Options(readOnly: readOnly, address: "/run/selvage/admin.sock"))
         let effects = app.start(now: 100)
@@ -173,7 +183,9 @@ extension App {
     /// Answers the last request of `effects`.
     @discardableResult
     mutating func answer(_ effects: [Effect], status: Int = 200, _ document: some Encodable) -> [Effect] {
-        guard case .send(_, let tag)? = effects.last(where: { if case .send = $0 { true } else { false } }) else { return [] }
+        guard case .send(_, let tag)? = effects.last(where: { if case .send = $0 { true } else { false } }) else {
+            return []
+        }
         return receive(.answer(tag, status: status, fields: [], body: Sample.bytes(document)), now: model.now)
     }
 }

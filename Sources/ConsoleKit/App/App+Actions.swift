@@ -44,7 +44,10 @@ extension App {
         }
         recent = [verb.name] + recent.filter { $0 != verb.name }.prefix(9)
         do throws(CommandFault) {
+            let isBare = command.names.isEmpty && command.values.isEmpty
             switch command.verb {
+            case .guardKeep, .guardRollback, .guardExtend: return try propose(command)
+            case _ where isBare && !verb.keys.isEmpty && command.verb != .discard: return performHere(verb)
             case .go: return try go(command)
             case .theme where !command.names.isEmpty: return try theme(command)
             case .chartStyle where !command.names.isEmpty: return try chart(command)
@@ -58,9 +61,8 @@ extension App {
                 model.edits.removeAll()
                 model.say("all edits are forgotten", .dim)
                 return []
-            case .edgeCreate where command.names.isEmpty: return perform(verb)
             case .edgeDelete, .routeAdd, .routeRemove, .moduleSet, .moduleRemove, .backendSet, .breakerOpen,
-                .breakerClose, .breakerReset, .guardKeep, .guardRollback, .guardExtend, .undo, .edgeCreate:
+                .breakerClose, .breakerReset, .undo, .edgeCreate:
                 return try propose(command)
             default: return performHere(verb)
             }
@@ -199,10 +201,12 @@ extension App {
         guard let backend = command.names.first, var edit = model.edits[backend],
             let object = model.inventory[backend]
         else { return [] }
-        guard command["resolve"] == "rebase", edit.rebase(on: Inventory.shares(object), revision: object.revision) else {
+        guard command["resolve"] == "rebase", edit.rebase(on: Inventory.shares(object), revision: object.revision)
+        else {
             model.edits[backend] = nil
             let wanted = command["resolve"] == "rebase"
-            model.say(wanted ? "its backends are not the same any more: your edit is dropped" : "your edit is dropped", .warn)
+            model.say(
+                wanted ? "its backends are not the same any more: your edit is dropped" : "your edit is dropped", .warn)
             return []
         }
         model.edits[backend] = edit

@@ -120,10 +120,12 @@ extension App {
     private mutating func leave() -> [Effect] {
         var reasons: [String] = []
         if model.stagedCount > 0 {
-            reasons.append("\(model.stagedCount) staged weight edit\(model.stagedCount == 1 ? "" : "s") would be forgotten.")
+            reasons.append(
+                "\(model.stagedCount) staged weight edit\(model.stagedCount == 1 ? "" : "s") would be forgotten.")
         }
         for status in model.myGuards {
-            reasons.append("Your guard runs for \(model.remaining(status)) s more: leaving rolls back \(status.command)")
+            reasons.append(
+                "Your guard runs for \(model.remaining(status)) s more: leaving rolls back \(status.command)")
         }
         let isWaiting = pending.values.contains { if case .listing = $0 { false } else { true } }
         if isWaiting { reasons.append("A change has not been answered yet.") }

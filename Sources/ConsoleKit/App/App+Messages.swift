@@ -29,12 +29,13 @@ extension App {
             model.history.begin(hello.history)
             model.journal.begin(hello)
             if wasLost { model.say("the link is back", .ok) }
-            return hello.revision != model.inventory.revision || !model.hasListing ? requestListing() : []
+            // One that is under way is new enough: a later revision shows in the next tick.
+            return hello.revision != model.inventory.revision && !isListingUnderWay ? requestListing() : []
         case .tick(let tick):
             model.tick = tick
             model.tickAt = model.now
             model.history.append(tick)
-            return tick.revision != model.inventory.revision ? requestListing() : []
+            return tick.revision != model.inventory.revision && !isListingUnderWay ? requestListing() : []
         case .event(let record):
             model.journal.add(record)
             guard record.kind.hasPrefix("guard."), record.severity != .info else { return [] }
@@ -87,9 +88,9 @@ extension App {
     }
 
     private mutating func refused(_ run: PlanRun, _ fault: APIErrorBody, _ overlay: (any Overlay)?) {
-        let who = model.journal.entries.last.map { _ in "" } ?? ""
-        let text = fault.statusCode == 412
-            ? "not applied: somebody changed it meanwhile; look again, then repeat\(who)" : "\(run.label): \(fault.sentence)"
+        let text =
+            fault.statusCode == 412
+            ? "not applied: somebody changed it meanwhile; look again, then repeat" : "\(run.label): \(fault.sentence)"
         guard var overlay, fault.statusCode != 412 else {
             model.say(text, .crit, for: 20)
             return
@@ -151,7 +152,8 @@ extension App {
             return
         }
         if theirs.map(\.weight) == edit.base {
-            model.say("something else of \(target.name) had changed: yours is staged on the new revision, a applies", .warn)
+            model.say(
+                "something else of \(target.name) had changed: yours is staged on the new revision, a applies", .warn)
             return
         }
         let who = model.journal.lastChange(of: target.backendID)?.record.principal ?? object.changedBy

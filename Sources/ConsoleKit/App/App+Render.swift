@@ -65,13 +65,16 @@ extension App {
         if let tick = model.tick { right.append(String(Journal.clock(tick.at).prefix(5)) + "Z") }
         // What matters comes first: the right side gives way.
         let used = parts.reduce(0) { $0 + Sanitiser.width($1.text) }
-        while !right.isEmpty, used + Sanitiser.width(right.joined(separator: "  ")) + 2 > rect.columns { right.removeFirst() }
+        while !right.isEmpty, used + Sanitiser.width(right.joined(separator: "  ")) + 2 > rect.columns {
+            right.removeFirst()
+        }
         var column = rect.column
         for (text, role) in parts {
             column = canvas.put(text, row: rect.row, column: column, width: max(0, rect.columns - column), role: role)
         }
         let text = right.joined(separator: "  ")
-        canvas.putRight(text, row: rect.row, end: rect.endColumn - 1, width: max(0, rect.columns - column - 1), role: .header)
+        canvas.putRight(
+            text, row: rect.row, end: rect.endColumn - 1, width: max(0, rect.columns - column - 1), role: .header)
     }
 
     private func badge() -> String? {
@@ -122,16 +125,22 @@ extension App {
             return
         }
         let scopes = screen.scopes(model)
-        let shown = scopes.flatMap { scope in VerbTable.verbs.filter { $0.scope == scope && !$0.short.isEmpty } }
+        let shown = VerbTable.footer(scopes)
+        // The way to all the others always has its place.
+        let always = VerbTable.footer([.everywhere])
+        func width(_ verb: Verb) -> Int {
+            Sanitiser.width(verb.keys.first?.label(canvas.glyphs) ?? "") + Sanitiser.width(verb.short) + 3
+        }
+        let reserved = min(always.reduce(0) { $0 + width($1) }, rect.columns / 2)
         var column = rect.column + 1
-        for verb in shown {
-            guard let key = verb.keys.first?.label(canvas.glyphs) else { continue }
-            let width = Sanitiser.width(key) + 1 + Sanitiser.width(verb.short) + 2
-            guard column + width <= rect.endColumn else { continue }
-            let isAllowed = verb.role <= model.role
-            let at = canvas.put(key, row: rect.row, column: column, role: isAllowed ? .key : .dim, bold: isAllowed)
-            canvas.put(" \(verb.short)", row: rect.row, column: at, role: isAllowed ? .text : .dim)
-            column += width
+        for (verbs, end) in [(shown, rect.endColumn - reserved), (always, rect.endColumn)] {
+            for verb in verbs where column + width(verb) <= end + 1 {
+                let isAllowed = verb.role <= model.role
+                let key = verb.keys.first?.label(canvas.glyphs) ?? ""
+                let at = canvas.put(key, row: rect.row, column: column, role: isAllowed ? .key : .dim, bold: isAllowed)
+                canvas.put(" \(verb.short)", row: rect.row, column: at, role: isAllowed ? .text : .dim)
+                column += width(verb)
+            }
         }
     }
 }

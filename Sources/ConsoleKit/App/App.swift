@@ -85,7 +85,6 @@ public struct App: Sendable {
         advanceClock(now)
         guard let retryAt, model.now >= retryAt else { return [] }
         self.retryAt = nil
-        model.link = .connecting
         return [.openStream] + requestListing()
     }
 
@@ -106,7 +105,11 @@ public struct App: Sendable {
     var screen: any Screen {
         get { current == .edges ? detail ?? screens[.edges] ?? EdgesScreen() : screens[current] ?? OverviewScreen() }
         set {
-            if current == .edges, let edge = newValue as? EdgeScreen { detail = edge } else { screens[current] = newValue }
+            if current == .edges, let edge = newValue as? EdgeScreen {
+                detail = edge
+            } else {
+                screens[current] = newValue
+            }
         }
     }
 
@@ -122,9 +125,12 @@ public struct App: Sendable {
         return [.send(request, tag)]
     }
 
+    var isListingUnderWay: Bool { pending.values.contains { if case .listing = $0 { true } else { false } } }
+
+    /// Asks for the configuration; one that is under way is followed by another, because it may be older than what
+    /// has just been written.
     mutating func requestListing() -> [Effect] {
-        let isUnderWay = pending.values.contains { if case .listing = $0 { true } else { false } }
-        guard !isUnderWay else {
+        guard !isListingUnderWay else {
             wantsListing = true
             return []
         }

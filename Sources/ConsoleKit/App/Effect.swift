@@ -28,9 +28,14 @@ public struct APIRequest: Hashable, Sendable {
         if let ifMatch { headers.append(("If-Match", "\"\(ifMatch)\"")) }
         if let command {
             // A field's value is one line of ASCII.
-            headers.append(("selvage-command", String(command.unicodeScalars.map { scalar in
-                scalar.isASCII && scalar.value >= 0x20 && scalar.value != 0x7F ? Character(scalar) : "?"
-            }.prefix(1_000))))
+            headers.append(
+                (
+                    "selvage-command",
+                    String(
+                        command.unicodeScalars.map { scalar in
+                            scalar.isASCII && scalar.value >= 0x20 && scalar.value != 0x7F ? Character(scalar) : "?"
+                        }.prefix(1_000))
+                ))
         }
         return headers
     }

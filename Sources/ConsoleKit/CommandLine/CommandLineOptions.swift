@@ -112,10 +112,12 @@ struct CommandLineOptions {
             }
         }
         lines += [
-            "", "Options:", "  --socket PATH      the admin socket ($SELVAGE_SOCKET, else \(CommandLineTool.defaultSocketPath))",
+            "", "Options:",
+            "  --socket PATH      the admin socket ($SELVAGE_SOCKET, else \(CommandLineTool.defaultSocketPath))",
             "  -o FORMAT          table, json, jsonl or tsv",
             "  --if-match N       weight set: only if the backend's revision still is N",
-            "  --guard 30s        weight set: put back by itself unless kept", "  --guard-err 2%     ... or when more than this fails",
+            "  --guard 30s        weight set: put back by itself unless kept",
+            "  --guard-err 2%     ... or when more than this fails",
             "  --wait             weight set: wait for the guard's end",
             "  --yes[=NAME]       go on where the screen would ask; =NAME to delete", "", "Exit codes:",
             "  0 done  2 usage  3 conflict  4 unreachable  5 outcome unknown  6 not allowed  7 rolled back  8 invalid",

@@ -127,8 +127,9 @@ struct HeadlessRun {
             case .json, .jsonl: out(JSON(encoding: record).text)
             case .table, .tsv:
                 let separator = options.format == .tsv ? "\t" : "  "
-                out([String(record.id), record.at, record.principal, record.origin, record.command].map(Report.clean)
-                    .joined(separator: separator))
+                out(
+                    [String(record.id), record.at, record.principal, record.origin, record.command].map(Report.clean)
+                        .joined(separator: separator))
             }
         }
         return CommandLineTool.Exit.done
@@ -160,7 +161,8 @@ struct HeadlessRun {
         case .disruptive where options.yes == nil:
             throw CommandFault(.usage, "\(plan.command) interrupts traffic: add --yes")
         case .destructive where options.yes != command.names.first:
-            throw CommandFault(.usage, "\(plan.command) cannot be taken back: add --yes=\(command.names.first ?? "NAME")")
+            throw CommandFault(
+                .usage, "\(plan.command) cannot be taken back: add --yes=\(command.names.first ?? "NAME")")
         default: break
         }
         try send(plan)
@@ -197,9 +199,13 @@ struct HeadlessRun {
         try planner.stage(command.values, in: &edit)
         if options.wait && options.guardSeconds == nil { throw CommandFault(.usage, "--wait needs --guard") }
         try refuseRisk(edit, target, inventory)
-        let hold = options.guardSeconds.map { ApplyRequest.Guard(seconds: $0, maxErrorRate: options.maxErrorRate ?? 0.02) }
+        let hold = options.guardSeconds.map {
+            ApplyRequest.Guard(seconds: $0, maxErrorRate: options.maxErrorRate ?? 0.02)
+        }
         var request = planner.request(edit, target: target, guard: hold, idempotencyID: nil)
-        if let ifMatch = options.ifMatch, var document = request.body, var operations = document["operations"]?.arrayValue {
+        if let ifMatch = options.ifMatch, var document = request.body,
+            var operations = document["operations"]?.arrayValue
+        {
             operations[0]["if_match"] = .string(ifMatch)
             document["operations"] = .array(operations)
             request.body = document
@@ -231,7 +237,9 @@ struct HeadlessRun {
         var ended: GuardStatus?
         var wasSeen = false
         try stream.lines(AdminPaths.stream) { bytes in
-            guard case .tick(let tick)? = try? JSONDecoder().decode(StreamLine.self, from: Data(bytes)) else { return true }
+            guard case .tick(let tick)? = try? JSONDecoder().decode(StreamLine.self, from: Data(bytes)) else {
+                return true
+            }
             let status = tick.guards.first { $0.id == id }
             wasSeen = wasSeen || status != nil
             if let status, status.state != .running { ended = status }
@@ -246,7 +254,9 @@ struct HeadlessRun {
 extension App {
     /// Takes in a listing that was not asked for by an effect.
     mutating func show(listing bytes: [UInt8]) {
-        guard let tag = pending.first(where: { if case .listing = $0.value { true } else { false } })?.key else { return }
+        guard let tag = pending.first(where: { if case .listing = $0.value { true } else { false } })?.key else {
+            return
+        }
         _ = receive(.answer(tag, status: 200, fields: [], body: bytes), now: 0)
     }
 }

@@ -89,7 +89,8 @@ struct Report {
                 cells: [name, kind, "\(inventory.routes(of: edge.id).count)"] + figures(row) + [edge.id],
                 document: [
                     "id": .string(edge.id), "name": .string(name), "kind": .string(kind),
-                    "revision": .int(Int64(clamping: edge.revision)), "document": edge.document, "traffic": traffic(row),
+                    "revision": .int(Int64(clamping: edge.revision)), "document": edge.document,
+                    "traffic": traffic(row),
                 ])
         }
         return (["HOST", "KIND", "ROUTES", "REQ/S", "P95", "ERR", "ID"], rows)
@@ -102,7 +103,10 @@ struct Report {
             let backend = Inventory.backendID(route.document)
             return Row(
                 id: route.id, name: route.name,
-                cells: [route.name, route.matchType, chain.joined(separator: " > "), backend.map(inventory.summary(ofBackend:)) ?? "-"]
+                cells: [
+                    route.name, route.matchType, chain.joined(separator: " > "),
+                    backend.map(inventory.summary(ofBackend:)) ?? "-",
+                ]
                     + figures(row) + [route.id],
                 document: [
                     "id": .string(route.id), "name": .string(route.name), "edge_id": .string(route.edgeID),
@@ -120,7 +124,9 @@ struct Report {
             let kind = Inventory.backendKind(backend.id)
             return Row(
                 id: backend.id, name: name,
-                cells: [name, kind, inventory.summary(ofBackend: backend.id), "\(backend.revision)"] + figures(row) + [backend.id],
+                cells: [name, kind, inventory.summary(ofBackend: backend.id), "\(backend.revision)"] + figures(row) + [
+                    backend.id
+                ],
                 document: [
                     "id": .string(backend.id), "name": .string(name), "kind": .string(kind),
                     "revision": .int(Int64(clamping: backend.revision)), "document": backend.document,
@@ -148,8 +154,10 @@ struct Report {
             return Row(
                 id: breaker.routeID.rawValue, name: name,
                 cells: [
-                    breaker.state.rawValue, name, "\(breaker.errors)/\(breaker.total)", Figure.percent(breaker.errorThreshold),
-                    breaker.nextProbe.map { "\(Int($0.rounded(.up))) s" } ?? "-", "\(breaker.trips)", breaker.reason ?? "",
+                    breaker.state.rawValue, name, "\(breaker.errors)/\(breaker.total)",
+                    Figure.percent(breaker.errorThreshold),
+                    breaker.nextProbe.map { "\(Int($0.rounded(.up))) s" } ?? "-", "\(breaker.trips)",
+                    breaker.reason ?? "",
                 ], document: document)
         }
         return (["STATE", "ROUTE", "WINDOW", "TRIPS AT", "PROBE", "TRIPS", "WHY"], rows)

@@ -53,7 +53,8 @@ struct Planner {
             steps.append(
                 step("POST", "/edges/https/\(RequestPlan.reference(place))/routes", route, "make its route /"))
         }
-        return RequestPlan(command: command.text, steps: steps, success: "edge \(host.isEmpty ? kind.rawValue : host) is made")
+        return RequestPlan(
+            command: command.text, steps: steps, success: "edge \(host.isEmpty ? kind.rawValue : host) is made")
     }
 
     /// An address of a TCP edge is assigned by the server, unless one that is reserved is named.

@@ -1,6 +1,7 @@
 /// The one table of verbs: keys, footer, help, palette and command line all come from it.
 enum VerbTable {
-    static let verbs: [Verb] = everywhere + moving + overview + edges + edge + weights + guarded + breakers + events
+    static let verbs: [Verb] =
+        everywhere + moving + overview + edges + edge + weights + guarded + breakers + events
         + shell
 
     static let everywhere: [Verb] = [
@@ -13,7 +14,7 @@ enum VerbTable {
         Verb(.nextScreen, "screen next", keys: [.tab], "Next screen"),
         Verb(.previousScreen, "screen previous", keys: [.backTab], "Previous screen"),
         Verb(.back, "back", keys: [.escape, .backspace], "Out of this; clears the filter"),
-        Verb(.palette, "palette", keys: [":", .ctrl("p")], short: "commands", "Type any command"),
+        Verb(.palette, "palette", keys: [":", .ctrl("p")], short: "command", "Type any command"),
         Verb(.help, "help", keys: ["?"], short: "help", surfaces: .palette, "Keys of this screen"),
         Verb(.copy, "copy", keys: ["y"], "Copy the selected row as a command"),
         Verb(.theme, "theme", "NAME", keys: ["T"], surfaces: .palette, "Next theme, or the one named"),
@@ -40,7 +41,7 @@ enum VerbTable {
     ]
 
     static let overview: [Verb] = [
-        Verb(.chartSeries, "chart series", keys: ["t"], in: .overview, short: "chart", "Requests, p95 or errors"),
+        Verb(.chartSeries, "chart series", keys: ["t"], in: .overview, short: "chart", "Requests, p95 or errors")
     ]
 
     static let edges: [Verb] = [
@@ -89,7 +90,7 @@ enum VerbTable {
     static let weights: [Verb] = [
         Verb(.weightLess, "weight less", keys: [.left], in: .weights, danger: .reversible, "1 point less"),
         Verb(
-            .weightMore, "weight more", keys: [.right], in: .weights, danger: .reversible, short: "±1",
+            .weightMore, "weight more", keys: [.right], in: .weights, danger: .reversible, short: "adjust",
             "1 point more"),
         Verb(
             .weightLessFive, "weight less five", keys: [.shiftLeft, "-"], in: .weights, danger: .reversible,
@@ -167,6 +168,14 @@ enum VerbTable {
             if let verb = keyed[scope]?[key] { return verb }
         }
         return nil
+    }
+
+    /// What the footer offers, the most particular first, without what works everywhere.
+    static func footer(_ scopes: [KeyScope]) -> [Verb] {
+        // Nothing is filtered while a guard is watched.
+        let shown =
+            scopes.contains(.guarded) ? [.guarded] : scopes.count > 1 ? scopes.filter { $0 != .everywhere } : scopes
+        return shown.flatMap { scope in verbs.filter { $0.scope == scope && !$0.short.isEmpty && !$0.keys.isEmpty } }
     }
 
     static subscript(id: VerbID) -> Verb {

@@ -17,12 +17,16 @@ struct WeightPlanner {
         var used: Set<String> = []
         var targets: [Target] = []
         for route in inventory.routes {
-            guard let id = Inventory.backendID(route.document), id.hasPrefix("bkdwd"), inventory[id] != nil else { continue }
+            guard let id = Inventory.backendID(route.document), id.hasPrefix("bkdwd"), inventory[id] != nil else {
+                continue
+            }
             used.insert(id)
             targets.append(Target(ownerID: route.id, backendID: id, name: route.name))
         }
         for edge in inventory.edges {
-            guard let id = Inventory.backendID(edge.document), id.hasPrefix("bkdwd"), inventory[id] != nil else { continue }
+            guard let id = Inventory.backendID(edge.document), id.hasPrefix("bkdwd"), inventory[id] != nil else {
+                continue
+            }
             used.insert(id)
             targets.append(Target(ownerID: edge.id, backendID: id, name: Inventory.edgeName(edge)))
         }
@@ -118,7 +122,8 @@ struct WeightForecast {
 
     init(_ edit: WeightEdit, target: WeightPlanner.Target, model: ConsoleModel) {
         let traffic = edit.children.map { model.traffic(backend: $0)?.requestsPerSecond }
-        let total = target.ownerID.flatMap { model.traffic(route: $0) ?? model.traffic(edge: $0) }?.requestsPerSecond
+        let total =
+            target.ownerID.flatMap { model.traffic(route: $0) ?? model.traffic(edge: $0) }?.requestsPerSecond
             ?? traffic.reduce(0) { $0 + ($1 ?? 0) }
         let base = edit.baseShares
         rates = edit.shares.indices.map { (traffic[$0], total * Double(edit.shares[$0]) / Double(Percent.whole)) }

@@ -27,7 +27,8 @@ enum Percent {
 
     /// Weights as whole percents that sum to 100.
     static func whole(_ weights: [Int64]) -> [Int] {
-        weights.allSatisfy { $0 == 0 } ? weights.map { _ in 0 } : apportion(weights.map { Int(clamping: $0) }, total: 100)
+        weights.allSatisfy { $0 == 0 }
+            ? weights.map { _ in 0 } : apportion(weights.map { Int(clamping: $0) }, total: 100)
     }
 
     /// Hundredths of a percent as `84%`, or `12.5%` when it is no whole number.

@@ -59,9 +59,12 @@ struct TypeNameBox: Overlay {
 
     func draw(_ canvas: inout Canvas, _ model: ConsoleModel) {
         let inner = canvas.popup(plan.command, columns: 68, rows: 5, role: .crit)
-        canvas.put("This cannot be seen by its users as anything but gone.", row: inner.row, column: inner.column, width: inner.columns)
+        canvas.put(
+            "This cannot be seen by its users as anything but gone.", row: inner.row, column: inner.column,
+            width: inner.columns)
         canvas.put(victims, row: inner.row + 1, column: inner.column, width: inner.columns, role: .warn)
-        let at = canvas.put("type \(subject) to go on: ", row: inner.row + 3, column: inner.column, width: inner.columns - 4)
+        let at = canvas.put(
+            "type \(subject) to go on: ", row: inner.row + 3, column: inner.column, width: inner.columns - 4)
         field.draw(&canvas, row: inner.row + 3, column: at, width: inner.endColumn - at, focused: true)
         if let fault { canvas.put(fault, row: inner.row + 4, column: inner.column, width: inner.columns, role: .crit) }
     }
@@ -86,7 +89,8 @@ struct QuitBox: Overlay {
         for (row, reason) in reasons.prefix(inner.rows).enumerated() {
             canvas.put(reason, row: inner.row + row, column: inner.column, width: inner.columns, role: .warn)
         }
-        canvas.put("q or Y leave, Esc stay", row: inner.endRow - 1, column: inner.column, width: inner.columns, role: .key)
+        canvas.put(
+            "q or Y leave, Esc stay", row: inner.endRow - 1, column: inner.column, width: inner.columns, role: .key)
         canvas.cursor = Position(row: inner.endRow - 1, column: inner.column)
     }
 }

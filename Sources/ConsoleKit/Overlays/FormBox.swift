@@ -103,7 +103,11 @@ struct FormBox: Overlay {
             }
             return submit(model)
         case .left, .right, .character(" "):
-            if fields[focus].choices.isEmpty { _ = fields[focus].field.handle(key) } else { turn(key == .left ? -1 : 1) }
+            if fields[focus].choices.isEmpty {
+                _ = fields[focus].field.handle(key)
+            } else {
+                turn(key == .left ? -1 : 1)
+            }
         default:
             fault = nil
             if fields[focus].choices.isEmpty { _ = fields[focus].field.handle(key) }
@@ -134,9 +138,12 @@ struct FormBox: Overlay {
         case .createEdge:
             var values = [(key: "backend", value: value("backend"))]
             if !value("description").isEmpty { values.append(("description", value("description"))) }
-            guard !value("backend").isEmpty else { throw CommandFault(.usage, "backend: an address or a name is needed") }
+            guard !value("backend").isEmpty else {
+                throw CommandFault(.usage, "backend: an address or a name is needed")
+            }
             let host = value("host")
-            return try planner.plan(Command(.edgeCreate, [value("kind")] + (host.isEmpty ? [] : [host]), values: values))
+            return try planner.plan(
+                Command(.edgeCreate, [value("kind")] + (host.isEmpty ? [] : [host]), values: values))
         case .editEdge(let id):
             let hosts = value("hosts").split(separator: ",").map { JSON.string(String($0).trimmed) }
             let body: JSON = [
@@ -144,7 +151,8 @@ struct FormBox: Overlay {
                 "metadata": .string(value("metadata")),
             ]
             return try planner.patch(
-                id, body, command: "edge set \(inventory.uniqueName(id)) hosts=\(value("hosts"))", success: "the edge is changed")
+                id, body, command: "edge set \(inventory.uniqueName(id)) hosts=\(value("hosts"))",
+                success: "the edge is changed")
         case .addRoute(let edge):
             var values = [(key: "match", value: value("match"))]
             if !value("backend").isEmpty { values.append(("backend", value("backend"))) }
@@ -156,7 +164,8 @@ struct FormBox: Overlay {
                 "description": .string(value("description")),
             ]
             return try planner.patch(
-                id, body, command: "route set \(inventory.uniqueName(id)) match=\(value("path"))", success: "the route is changed")
+                id, body, command: "route set \(inventory.uniqueName(id)) match=\(value("path"))",
+                success: "the route is changed")
         case .setBackend(let owner):
             return try planner.plan(Command(.backendSet, [inventory.uniqueName(owner), value("backend")]))
         }
@@ -174,7 +183,9 @@ struct FormBox: Overlay {
             if field.choices.isEmpty {
                 field.field.draw(&canvas, row: row, column: column, width: inner.endColumn - column, focused: isFocus)
             } else {
-                canvas.put("< \(field.field.text) >", row: row, column: column, width: inner.endColumn - column, role: isFocus ? .focus : .text)
+                canvas.put(
+                    "< \(field.field.text) >", row: row, column: column, width: inner.endColumn - column,
+                    role: isFocus ? .focus : .text)
                 if isFocus { canvas.cursor = Position(row: row, column: column) }
             }
         }

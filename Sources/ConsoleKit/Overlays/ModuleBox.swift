@@ -32,7 +32,9 @@ struct ModulePicker: Overlay {
         for (line, name) in names.dropFirst(offset).prefix(inner.rows).enumerated() {
             let isSelected = offset + line == index
             let row = inner.row + line
-            canvas.put("\(isSelected ? canvas.glyphs.marker : " ") \(name)", row: row, column: inner.column, width: inner.columns)
+            canvas.put(
+                "\(isSelected ? canvas.glyphs.marker : " ") \(name)", row: row, column: inner.column,
+                width: inner.columns)
             if isSelected {
                 canvas.select(Rect(row: row, column: inner.column, rows: 1, columns: inner.columns))
                 canvas.cursor = Position(row: row, column: inner.column)
@@ -99,7 +101,8 @@ struct ModuleBox: Overlay {
             let column = inner.column + 2 + label
             if field.kind == .toggle {
                 let mark = field.isOn ? "[\(canvas.glyphs.check)] yes" : "[ ] no"
-                canvas.put(mark, row: row, column: column, width: inner.endColumn - column, role: isFocus ? .focus : .text)
+                canvas.put(
+                    mark, row: row, column: column, width: inner.endColumn - column, role: isFocus ? .focus : .text)
                 if isFocus { canvas.cursor = Position(row: row, column: column) }
             } else {
                 field.field.draw(&canvas, row: row, column: column, width: inner.endColumn - column, focused: isFocus)

@@ -201,7 +201,8 @@ struct RegionBox: Overlay {
             "now        \(Figure.rate(row.requestsPerSecond)) req/s, \(Figure.percent(row.errorRate)) errors",
             "latency    p50 \(Figure.milliseconds(row.p50))  p95 \(Figure.milliseconds(row.p95))  "
                 + "p99 \(Figure.milliseconds(row.p99)) ms",
-            "traffic    \(Figure.fixed(row.megabits, 1)) Mbit/s to clients", "open       \(row.open) connections", classes,
+            "traffic    \(Figure.fixed(row.megabits, 1)) Mbit/s to clients", "open       \(row.open) connections",
+            classes,
         ]
         for (index, line) in lines.prefix(inner.rows).enumerated() {
             canvas.put(line, row: inner.row + index, column: inner.column, width: inner.columns)

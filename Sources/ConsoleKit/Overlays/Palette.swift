@@ -33,7 +33,8 @@ struct Palette: Overlay {
         }
         var found: [(score: Int, suggestion: Suggestion)] = []
         for verb in VerbTable.verbs where verb.surfaces.contains(.palette) {
-            guard let score = Fuzzy.score(text, in: verb.name) ?? Fuzzy.score(text, in: verb.help).map({ $0 - 20 }) else { continue }
+            guard let score = Fuzzy.score(text, in: verb.name) ?? Fuzzy.score(text, in: verb.help).map({ $0 - 20 })
+            else { continue }
             let used = recent.firstIndex(of: verb.name).map { 40 - $0 } ?? 0
             found.append(
                 (
@@ -69,14 +70,18 @@ struct Palette: Overlay {
         {
             names += edit.children.map { (model.inventory.name($0) + "=", "percent") }
         }
-        if shape.contains("|"), shape == shape.lowercased() { names += shape.split(separator: "|").map { (String($0), "") } }
+        if shape.contains("|"), shape == shape.lowercased() {
+            names += shape.split(separator: "|").map { (String($0), "") }
+        }
         let line = head.map(Command.quoted).joined(separator: " ")
         let found = names.compactMap { name, help -> (Int, Suggestion)? in
             guard let score = Fuzzy.score(last, in: name) else { return nil }
             return (score, Suggestion(line: "\(line) \(Command.quoted(name))", help: help, key: "", isComplete: false))
         }
         .sorted { $0.0 > $1.0 }.map(\.1)
-        let asTyped = Suggestion(line: field.text, help: "\(verb.arguments)  \(verb.help)", key: verb.keys.first?.label(.ascii) ?? "", isComplete: true)
+        let asTyped = Suggestion(
+            line: field.text, help: "\(verb.arguments)  \(verb.help)", key: verb.keys.first?.label(.ascii) ?? "",
+            isComplete: true)
         return [asTyped] + found.filter { $0.line != field.text }
     }
 
@@ -129,15 +134,20 @@ struct Palette: Overlay {
         for (line, suggestion) in suggestions.dropFirst(offset).prefix(max(0, room)).enumerated() {
             let row = inner.row + 1 + line
             let end = canvas.put(
-                "\(offset + line == index ? canvas.glyphs.marker : " ") \(suggestion.line)", row: row, column: inner.column,
+                "\(offset + line == index ? canvas.glyphs.marker : " ") \(suggestion.line)", row: row,
+                column: inner.column,
                 width: inner.columns)
             canvas.put(
                 "  \(suggestion.help)", row: row, column: end, width: max(0, inner.endColumn - end - 8), role: .dim)
             canvas.putRight(suggestion.key, row: row, end: inner.endColumn, width: 7, role: .key)
-            if offset + line == index { canvas.select(Rect(row: row, column: inner.column, rows: 1, columns: inner.columns)) }
+            if offset + line == index {
+                canvas.select(Rect(row: row, column: inner.column, rows: 1, columns: inner.columns))
+            }
         }
         if let text = fault ?? preview(suggestions, model) {
-            canvas.put(text, row: inner.endRow - 1, column: inner.column, width: inner.columns, role: fault == nil ? .dim : .crit)
+            canvas.put(
+                text, row: inner.endRow - 1, column: inner.column, width: inner.columns,
+                role: fault == nil ? .dim : .crit)
         }
         field.draw(&canvas, row: inner.row, column: at, width: inner.endColumn - at, focused: true)
     }
@@ -192,7 +202,8 @@ struct HelpBox: Overlay {
 
     func draw(_ canvas: inout Canvas, _ model: ConsoleModel) {
         let verbs = self.verbs
-        let inner = canvas.popup("keys", columns: min(84, canvas.size.columns - 2), rows: verbs.count + 1, role: .accent)
+        let inner = canvas.popup(
+            "keys", columns: min(84, canvas.size.columns - 2), rows: verbs.count + 1, role: .accent)
         let at = canvas.put("filter: ", row: inner.row, column: inner.column, role: .dim)
         let room = inner.rows - 1
         let offset = max(0, min(index - room / 2, verbs.count - room))
@@ -201,10 +212,15 @@ struct HelpBox: Overlay {
             let keys = verb.keys.map { $0.label(canvas.glyphs) }.joined(separator: " ")
             canvas.put(keys, row: row, column: inner.column + 1, width: 9, role: .key)
             let refusal = verb.role > model.role ? "  (\(model.refusal() ?? ""))" : ""
-            let end = canvas.put(verb.help, row: row, column: inner.column + 11, width: max(0, inner.columns - 11), role: refusal.isEmpty ? .text : .dim)
+            let end = canvas.put(
+                verb.help, row: row, column: inner.column + 11, width: max(0, inner.columns - 11),
+                role: refusal.isEmpty ? .text : .dim)
             canvas.put(
-                "  \(verb.scope.title.lowercased())\(refusal)", row: row, column: end, width: max(0, inner.endColumn - end), role: .dim)
-            if offset + line == index { canvas.select(Rect(row: row, column: inner.column, rows: 1, columns: inner.columns)) }
+                "  \(verb.scope.title.lowercased())\(refusal)", row: row, column: end,
+                width: max(0, inner.endColumn - end), role: .dim)
+            if offset + line == index {
+                canvas.select(Rect(row: row, column: inner.column, rows: 1, columns: inner.columns))
+            }
         }
         field.draw(&canvas, row: inner.row, column: at, width: inner.endColumn - at, focused: true)
     }

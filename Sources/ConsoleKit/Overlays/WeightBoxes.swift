@@ -97,13 +97,21 @@ struct PreviewBox: Overlay {
         }
         let line = inner.endRow - 3
         let limits = GuardLimits(target: target, edit: edit, model: model)
-        let hold = Self.holds[hold].map { "guard \(Int($0)) s: back if err > \(Figure.percent(limits.errorRate))"
-            + (limits.p95.map { " or p95 > \(Figure.milliseconds($0))" } ?? "") + ", or if nobody keeps it" }
+        let hold =
+            Self.holds[hold].map {
+                "guard \(Int($0)) s: back if err > \(Figure.percent(limits.errorRate))"
+                    + (limits.p95.map { " or p95 > \(Figure.milliseconds($0))" } ?? "") + ", or if nobody keeps it"
+            }
             ?? "no guard: the change stays"
-        canvas.put("if-match w/\(edit.revision)  \(hold)", row: line, column: inner.column, width: inner.columns, role: .guarded)
+        canvas.put(
+            "if-match w/\(edit.revision)  \(hold)", row: line, column: inner.column, width: inner.columns,
+            role: .guarded)
         if risky {
-            canvas.put("risky: " + forecast.risks.joined(separator: "; "), row: line + 1, column: inner.column, width: inner.columns, role: .warn)
-            let at = canvas.put("type \(target.name) to apply: ", row: line + 2, column: inner.column, width: inner.columns - 4)
+            canvas.put(
+                "risky: " + forecast.risks.joined(separator: "; "), row: line + 1, column: inner.column,
+                width: inner.columns, role: .warn)
+            let at = canvas.put(
+                "type \(target.name) to apply: ", row: line + 2, column: inner.column, width: inner.columns - 4)
             field.draw(&canvas, row: line + 2, column: at, width: inner.endColumn - at, focused: true)
         } else {
             canvas.put("Enter applies it", row: line + 2, column: inner.column, width: inner.columns, role: .key)
@@ -120,7 +128,8 @@ struct PreviewBox: Overlay {
         let role: ColorRole = changed ? .staged : .text
         func put(_ text: String, _ offset: Int, _ role: ColorRole, width: Int = .max) {
             canvas.put(
-                text, row: row, column: inner.column + offset, width: max(0, min(width, inner.columns - offset)), role: role)
+                text, row: row, column: inner.column + offset, width: max(0, min(width, inner.columns - offset)),
+                role: role)
         }
         put(model.inventory.name(edit.children[index]), 0, .identifier, width: 17)
         put(Percent.text(edit.baseShares[index]).leftPadded(6), 17, .text)
@@ -183,7 +192,9 @@ struct ConflictBox: Overlay {
                 (other, .warn), (Percent.text(mine.shares[index]), .staged),
             ]
             for ((text, role), place) in zip(cells, places) {
-                canvas.put(text, row: inner.row + 1 + index, column: inner.column + place, width: min(15, inner.columns - place), role: role)
+                canvas.put(
+                    text, row: inner.row + 1 + index, column: inner.column + place,
+                    width: min(15, inner.columns - place), role: role)
             }
         }
         canvas.put(
@@ -194,5 +205,7 @@ struct ConflictBox: Overlay {
 }
 
 extension String {
-    func leftPadded(_ width: Int) -> String { String(repeating: " ", count: max(0, width - Sanitiser.width(self))) + self }
+    func leftPadded(_ width: Int) -> String {
+        String(repeating: " ", count: max(0, width - Sanitiser.width(self))) + self
+    }
 }

@@ -31,7 +31,7 @@ struct BreakersScreen: TableScreen {
     private func table(_ model: ConsoleModel, _ glyphs: GlyphSet) -> Table {
         let columns = [
             Table.Column("STATE", 11),
-            Table.Column("ROUTE", 14, flexible: true),
+            Table.Column("ROUTE", 22, flexible: true),
             Table.Column("WINDOW", 13, number: true, priority: 1),
             Table.Column("ERR", 6, number: true),
             Table.Column("TRIPS AT", 9, number: true, priority: 5),
@@ -50,7 +50,9 @@ struct BreakersScreen: TableScreen {
                 cells: [
                     Table.Cell(word.text, word.role),
                     Table.Cell(model.inventory.name(breaker.routeID.rawValue), .identifier),
-                    Table.Cell("\(breaker.errors)/\(breaker.total) \(Int(min(breaker.rollingWindow, 1e9)))s", order: Double(breaker.total)),
+                    Table.Cell(
+                        "\(breaker.errors)/\(breaker.total) \(Int(min(breaker.rollingWindow, 1e9)))s",
+                        order: Double(breaker.total)),
                     Table.Cell(breaker.total > 0 ? Figure.percent(share) : "-", order: share),
                     Table.Cell("\(Figure.percent(breaker.errorThreshold))", order: breaker.errorThreshold),
                     Table.Cell(Figure.duration(breaker.since + model.age), order: breaker.since),
@@ -95,7 +97,9 @@ struct BreakersScreen: TableScreen {
                 "next probe in \(Int(max(0, probe - model.age).rounded(.up))) s", row: inner.row + 3, column: column,
                 width: width, role: .warn)
         }
-        drawStrip(&canvas, row: inner.endRow - 1, column: column, width: width, model.history.breakers[breaker.routeID.rawValue] ?? [])
+        drawStrip(
+            &canvas, row: inner.endRow - 1, column: column, width: width,
+            model.history.breakers[breaker.routeID.rawValue] ?? [])
     }
 
     /// The last 60 s: height and colour tell the state.

@@ -89,8 +89,11 @@ struct EdgeScreen: TableScreen {
             Table.Row(
                 id: Part.owner(id).id,
                 cells: [
-                    Table.Cell(title, .identifier), Table.Cell(pipeline.isEmpty ? "no modules" : pipeline, pipeline.isEmpty ? .dim : .text),
-                    Table.Cell(backend.map(model.inventory.summary(ofBackend:)) ?? (hasBackend ? "none" : ""), backend == nil ? .warn : .text),
+                    Table.Cell(title, .identifier),
+                    Table.Cell(pipeline.isEmpty ? "no modules" : pipeline, pipeline.isEmpty ? .dim : .text),
+                    Table.Cell(
+                        backend.map(model.inventory.summary(ofBackend:)) ?? (hasBackend ? "none" : ""),
+                        backend == nil ? .warn : .text),
                     Table.Cell(traffic.map { Figure.rate($0.requestsPerSecond) } ?? "-"),
                     Table.Cell(Figure.milliseconds(traffic?.p95)),
                     traffic.map(OverviewScreen.errors) ?? Table.Cell("-"),

@@ -31,7 +31,9 @@ struct EdgesScreen: TableScreen {
                     state, Table.Cell(model.inventory.edgeKind(edge).rawValue, .dim),
                     Table.Cell(Inventory.edgeName(edge), .identifier),
                     Table.Cell(edge.kind == "https_edge" ? "\(routes.count)" : "-", order: Double(routes.count)),
-                    Table.Cell(traffic.map { Figure.rate($0.requestsPerSecond) } ?? "-", order: traffic?.requestsPerSecond ?? 0),
+                    Table.Cell(
+                        traffic.map { Figure.rate($0.requestsPerSecond) } ?? "-", order: traffic?.requestsPerSecond ?? 0
+                    ),
                     Table.Cell(Figure.milliseconds(traffic?.p95), order: traffic?.p95 ?? 0),
                     traffic.map(OverviewScreen.errors) ?? Table.Cell("-", order: 0),
                     Table.Cell(traffic.map { Figure.grouped(Int($0.open)) } ?? "-", order: Double(traffic?.open ?? 0)),

@@ -31,7 +31,7 @@ struct EventsScreen: TableScreen {
             Table.Column("TIME", 8),
             Table.Column("SEV", 5),
             Table.Column("WHO", 14, priority: 2),
-            Table.Column("KIND", 20, priority: 3),
+            Table.Column("KIND", 21, priority: 3),
             Table.Column("WHAT", 20, flexible: true),
         ]
         let rows = entries(model).map { entry in
@@ -91,7 +91,9 @@ struct EventsScreen: TableScreen {
     }
 
     func command(_ model: ConsoleModel) -> String? {
-        guard let id = selected(model), let entry = model.journal.entries.first(where: { $0.id == id }) else { return nil }
+        guard let id = selected(model), let entry = model.journal.entries.first(where: { $0.id == id }) else {
+            return nil
+        }
         if case .audit(let record) = entry.kind { return "selvage undo \(record.id)" }
         return "selvage events"
     }

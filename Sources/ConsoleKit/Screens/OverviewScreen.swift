@@ -46,7 +46,8 @@ struct OverviewScreen: TableScreen {
         let share = row.errorRate
         let mark = share >= 0.02 ? "!" : ""
         let role: ColorRole = share >= 0.05 ? .crit : share >= 0.02 ? .warn : .text
-        return Table.Cell(row.requestsPerSecond == 0 && share == 0 ? "-" : Figure.percent(share) + mark, role, order: share)
+        return Table.Cell(
+            row.requestsPerSecond == 0 && share == 0 ? "-" : Figure.percent(share) + mark, role, order: share)
     }
 
     mutating func act(_ verb: VerbID, on id: String?, _ model: inout ConsoleModel) -> [Action] {
@@ -56,7 +57,6 @@ struct OverviewScreen: TableScreen {
             series = all[((all.firstIndex(of: series) ?? 0) + 1) % all.count]
             return []
         case .enter:
-            if (model.tick?.breakers ?? []).contains(where: { $0.state != .closed }) { return [.go(.breakers)] }
             return id.map { [.show(RegionBox(region: $0))] } ?? []
         default: return []
         }

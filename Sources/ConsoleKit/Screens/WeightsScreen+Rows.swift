@@ -77,7 +77,8 @@ extension WeightsScreen {
             let errors = traffic.map(OverviewScreen.errors)
             canvas.putRight(Figure.milliseconds(traffic?.p95), row: row, end: at + 7, width: 7, role: figure)
             canvas.putRight(
-                errors?.text ?? "-", row: row, end: at + 15, width: 7, role: model.isStale ? .stale : errors?.role ?? .text)
+                errors?.text ?? "-", row: row, end: at + 15, width: 7,
+                role: model.isStale ? .stale : errors?.role ?? .text)
             at += 16
         }
         let note = forecast.notes[index]
@@ -89,7 +90,8 @@ extension WeightsScreen {
     }
 
     /// What runs is `█`, what is being added `▒`, what is going away `░`.
-    private func drawSlider(_ canvas: inout Canvas, _ row: Int, _ column: Int, _ width: Int, _ base: Int, _ share: Int) {
+    private func drawSlider(_ canvas: inout Canvas, _ row: Int, _ column: Int, _ width: Int, _ base: Int, _ share: Int)
+    {
         let glyphs = canvas.glyphs
         for cell in 0..<width {
             let middle = (2 * cell + 1) * Percent.whole / (2 * width)
@@ -109,7 +111,8 @@ extension WeightsScreen {
         let lines = body.takeTop(min(6, body.rows))
         guard lines.rows > 0 else { return }
         let left = model.remaining(status)
-        let warning = "Rolls back by itself in \(left) s, at once past a limit, or if \(status.principal)'s session drops."
+        let warning =
+            "Rolls back by itself in \(left) s, at once past a limit, or if \(status.principal)'s session drops."
         canvas.put("  " + warning, row: lines.row, column: lines.column, width: lines.columns, role: .guarded)
         guard lines.rows >= 4 else { return }
         canvas.put("  since apply", row: lines.row + 1, column: lines.column, role: .heading)
@@ -130,12 +133,14 @@ extension WeightsScreen {
                 role: !enough ? .dim : bad ? .crit : .ok)
         }
         line(
-            lines.row + 2, "err", [
+            lines.row + 2, "err",
+            [
                 status.baselineErrorRate.map(Figure.percent) ?? "-", Figure.percent(status.errorRate),
                 status.maxErrorRate.map(Figure.percent) ?? "none",
             ], status.maxErrorRate.map { status.errorRate > $0 } ?? false)
         line(
-            lines.row + 3, "p95", [
+            lines.row + 3, "p95",
+            [
                 Figure.milliseconds(status.baselineP95), Figure.milliseconds(status.p95),
                 status.maxP95.map { Figure.milliseconds($0) } ?? "none",
             ], status.maxP95.map { (status.p95 ?? 0) > $0 } ?? false)

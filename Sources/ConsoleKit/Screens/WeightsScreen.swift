@@ -56,18 +56,21 @@ struct WeightsScreen: Screen {
         case .weightMoreFive: moved = edit.move(child, by: 500)
         case .weightNormalise: edit.normalise()
         case .weightLock: edit.toggleLock(child)
-        case .weightExact, .enter: return [.show(ExactBox(backendID: target.backendID, child: child, edit: edit, model.inventory))]
+        case .weightExact, .enter:
+            return [.show(ExactBox(backendID: target.backendID, child: child, edit: edit, model.inventory))]
         case .apply:
             guard edit.isChanged else { return [.say("nothing is staged here", .dim)] }
             return [.show(PreviewBox(target: target))]
-        case .discard, .back:
+        case .discard:
             let was = model.edits.removeValue(forKey: target.backendID)
             return was?.isChanged == true ? [.say("the edit is forgotten", .dim)] : []
         case .weightUndo: return undo(&edit, target, &model)
         default: return []
         }
         guard moved else {
-            return [.say(edit.locked.contains(child) ? "it is locked: L unlocks" : "no other backend can give way", .warn)]
+            return [
+                .say(edit.locked.contains(child) ? "it is locked: L unlocks" : "no other backend can give way", .warn)
+            ]
         }
         store(edit, &model)
         return []
@@ -119,8 +122,10 @@ struct WeightsScreen: Screen {
 
     func draw(_ canvas: inout Canvas, _ rect: Rect, _ model: ConsoleModel) {
         guard let target = target(model), let edit = edit(model) else {
-            let text = model.hasListing
-                ? "no weighted backend yet: an edge's route needs one (selvage describe, docs)" : "waiting for the configuration"
+            let text =
+                model.hasListing
+                ? "no weighted backend yet: an edge's route needs one (selvage describe, docs)"
+                : "waiting for the configuration"
             canvas.put(text, row: rect.row, column: rect.column + 2, width: max(0, rect.columns - 2), role: .dim)
             return
         }
@@ -156,7 +161,9 @@ struct WeightsScreen: Screen {
             " (\(index)/\(targets.count))  w/\(edit.revision)\(by)", row: rect.row, column: at,
             width: max(0, rect.columns - at), role: .dim)
         if let present = model.inventory[target.backendID]?.revision, present != edit.revision {
-            canvas.put("  changed meanwhile: w/\(present)", row: rect.row, column: end, width: max(0, rect.columns - end), role: .warn)
+            canvas.put(
+                "  changed meanwhile: w/\(present)", row: rect.row, column: end, width: max(0, rect.columns - end),
+                role: .warn)
         } else if edit.isChanged {
             canvas.put("  [staged]", row: rect.row, column: end, width: max(0, rect.columns - end), role: .staged)
         }
@@ -168,10 +175,14 @@ struct WeightsScreen: Screen {
         let document = target.ownerID.flatMap(model.inventory.document) ?? .null
         let chain = model.inventory.chain(document).map(\.name)
         let names = chain.joined(separator: " \(canvas.glyphs.chain) ")
-        let at = canvas.put("  " + (chain.isEmpty ? "no modules" : names), row: rect.row, column: rect.column, width: rect.columns, role: .dim)
+        let at = canvas.put(
+            "  " + (chain.isEmpty ? "no modules" : names), row: rect.row, column: rect.column, width: rect.columns,
+            role: .dim)
         guard let owner = target.ownerID, let breaker = model.breaker(owner) else { return }
         let word = BreakersScreen.word(breaker.state, canvas.glyphs)
-        canvas.put("  breaker \(word.text)", row: rect.row, column: at, width: max(0, rect.columns - at), role: model.isStale ? .stale : word.role)
+        canvas.put(
+            "  breaker \(word.text)", row: rect.row, column: at, width: max(0, rect.columns - at),
+            role: model.isStale ? .stale : word.role)
     }
 
     private func drawStaged(

@@ -14,7 +14,8 @@ public enum Color: Hashable, Sendable {
         guard case .rgb(let red, let green, let blue) = self else { return self }
         let levels = [0, 95, 135, 175, 215, 255]
         let wanted = [Int(red), Int(green), Int(blue)]
-        let steps = wanted.map { value in levels.indices.min { abs(levels[$0] - value) < abs(levels[$1] - value) } ?? 0 }
+        let steps = wanted.map { value in levels.indices.min { abs(levels[$0] - value) < abs(levels[$1] - value) } ?? 0
+        }
         func distance(_ other: [Int]) -> Int { zip(wanted, other).reduce(0) { $0 + ($1.0 - $1.1) * ($1.0 - $1.1) } }
         let grey = max(0, min(23, (wanted.reduce(0, +) / 3 - 3) / 10))
         let greyLevel = 8 + 10 * grey

@@ -66,7 +66,8 @@ struct ThemeReader {
                 continue
             }
             seen.insert(role)
-            styles[Int(role.rawValue)] = style(member.value, section: section, base: base(palette["background"] ?? .standard))
+            styles[Int(role.rawValue)] = style(
+                member.value, section: section, base: base(palette["background"] ?? .standard))
         }
         let missing = ColorRole.allCases.filter { !seen.contains($0) }.map(\.name)
         if required && !missing.isEmpty {
@@ -94,7 +95,8 @@ struct ThemeReader {
                 case ("bg", .string(let name)) where section != "mono":
                     style.background = color(name, section: section, line: member.value.line)
                 case (_, .boolean(let on)): attribute(member.key, on, line: member.value.line, into: &style)
-                default: fail(member.value.line, "\(member.key) does not belong here: fg, bg, bold, underline, dim, reverse")
+                default:
+                    fail(member.value.line, "\(member.key) does not belong here: fg, bg, bold, underline, dim, reverse")
                 }
             }
         default: fail(value.line, "a style is a colour's name or { fg, bg, bold, underline, dim, reverse }")
@@ -116,8 +118,10 @@ struct ThemeReader {
     private mutating func color(_ name: String, section: String, line: Int) -> Color {
         let known = section == "ansi" ? Color.names : palette
         if let color = known[name] ?? (section == "ansi" ? nil : ThemeReader.color(name)) { return color }
-        fail(line, "\(name) is no colour of \(section == "ansi" ? "the 16" : "[palette]"): "
-            + known.keys.sorted().joined(separator: ", "))
+        fail(
+            line,
+            "\(name) is no colour of \(section == "ansi" ? "the 16" : "[palette]"): "
+                + known.keys.sorted().joined(separator: ", "))
         return .standard
     }
 

@@ -64,7 +64,9 @@ struct DocumentForm: Sendable {
                 add(shape, value, path: path + [key])
             } else if let kind {
                 fields.append(
-                    Field(path: path + [key], kind: kind, field: TextField(DocumentForm.text(value, kind)), original: value))
+                    Field(
+                        path: path + [key], kind: kind, field: TextField(DocumentForm.text(value, kind)),
+                        original: value))
             }
         }
     }
@@ -120,7 +122,9 @@ struct DocumentForm: Sendable {
         if case .object = document {} else { document = .object([:]) }
         for field in fields {
             guard let value = DocumentForm.value(field) else {
-                return .failure(CommandFault(.invalid, "\(field.label): \(field.field.text) is no \(DocumentForm.word(field.kind))"))
+                return .failure(
+                    CommandFault(.invalid, "\(field.label): \(field.field.text) is no \(DocumentForm.word(field.kind))")
+                )
             }
             document = DocumentForm.setting(document, field.path[...], to: value)
         }

@@ -51,7 +51,10 @@ struct TextField: Sendable, Hashable {
 
     private mutating func insert(_ new: String) {
         // What is typed goes into commands and documents: one line, and nothing that a terminal would obey.
-        let clean = String(String.UnicodeScalarView(new.unicodeScalars.filter { $0.value >= 0x20 && $0.value != 0x7F && !(0x80...0x9F).contains($0.value) }))
+        let clean = String(
+            String.UnicodeScalarView(
+                new.unicodeScalars.filter { $0.value >= 0x20 && $0.value != 0x7F && !(0x80...0x9F).contains($0.value) })
+        )
         guard !clean.isEmpty, text.count + clean.count <= TextField.maximumLength else { return }
         let before = text.count
         text.insert(contentsOf: clean, at: text.index(text.startIndex, offsetBy: caret))
