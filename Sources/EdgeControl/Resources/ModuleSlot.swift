@@ -79,7 +79,8 @@ struct ModuleSlot: Sendable {
             guard var members else { throw Fields.wrongType(name, "an object") }
             let enabled = members.removeValue(forKey: "enabled") ?? .null
             guard enabled.isNull || enabled.boolValue != nil else { throw Fields.wrongType("enabled", "true or false") }
-            var kept = try module.normalise(.object(members))
+            // A member that is null counts as absent, as everywhere: clients write out what their callers left out.
+            var kept = try module.normalise(.object(members.filter { !$0.value.isNull }))
             kept["enabled"] = .bool(enabled.boolValue ?? true)
             return kept
         case .unavailable:
