@@ -51,15 +51,16 @@ struct DemoSeed {
 
     private func backend(for upstream: (name: String, port: UInt16)) throws -> String {
         let address = JSON.string("127.0.0.1:\(upstream.port)")
-        let description = JSON.string("Demo upstream \(upstream.name)")
-        if let known = try find("/backends/static", key: "backends", where: { $0["description"] == description }) {
+        // By this the backend is found again at the next start, whatever the operator calls it by then.
+        let mark = JSON.string("selvage-demo upstream \(upstream.name)")
+        if let known = try find("/backends/static", key: "backends", where: { $0["metadata"] == mark }) {
             if known["address"] != address {
                 try send("PATCH", "/backends/static/\(identifier(known))", ["address": address])
             }
             return identifier(known)
         }
-        return identifier(
-            try send("POST", "/backends/static", ["description": description, "address": address]))
+        let body: JSON = ["description": .string(upstream.name), "metadata": mark, "address": address]
+        return identifier(try send("POST", "/backends/static", body))
     }
 
     /// The certificate of the server's internal authority, so that curl and the traffic can verify the edge.
@@ -80,7 +81,8 @@ struct DemoSeed {
     @discardableResult
     private func send(_ method: String, _ path: String, _ body: JSON?) throws -> JSON {
         let connection = try AdminConnection(socketPath: socket)
-        let answer = try connection.request(method, path, body: body)
+        let answer = try connection.request(
+            method, path, body: body, headers: [("selvage-command", "selvage-demo up")])
         guard (200..<300).contains(answer.status) else {
             let text = String(decoding: answer.body.prefix(500), as: UTF8.self)
             throw DemoFailure("\(method) \(path) was answered \(answer.status): \(text)")

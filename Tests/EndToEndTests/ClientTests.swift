@@ -64,10 +64,13 @@ extension EndToEnd {
                 let refused = try curl.get("/")
                 try server.send("PATCH", "/edges/https/\(edge)/routes/\(route)", ["match": "/only"])
                 let noRoute = try curl.get("/else")
-                let noHost = try curl.get("/", "--http1.1", "-H", "Host: other.e2e.localhost")
-                return [refused, noRoute, noHost]
+                _ = try server.createEdge(
+                    domain: "other.e2e.localhost", backend: server.createStatic(port: dead))
+                let noHost = try curl.get("/", "--http1.1", "-H", "Host: unknown.e2e.localhost")
+                let otherEdge = try curl.get("/", "--http1.1", "-H", "Host: other.e2e.localhost")
+                return [refused, noRoute, noHost, otherEdge]
             }
-            #expect(answers.map(\.status) == [502, 404, 421])
+            #expect(answers.map(\.status) == [502, 404, 404, 421])
             #expect(answers[0].field("ngrok-error-code") == "ERR_NGROK_3006")
             #expect(answers[1].field("ngrok-error-code") == "ERR_NGROK_3200")
         }
