@@ -114,8 +114,10 @@ public final class EdgeDataPlane: DataPlane {
         _ descriptor: Int32, _ purpose: Acceptor.Purpose, _ region: Region, _ slot: Int32, on loop: EventLoop,
         shared: Bool, port: UInt16?
     ) {
+        let connections = slots.slot("connections/\(region.code)")
         loop.post { loop in
-            let acceptor = Acceptor(loop: loop, purpose: purpose, region: region, regionSlot: slot)
+            let acceptor = Acceptor(
+                loop: loop, purpose: purpose, region: region, regionSlot: slot, connectionSlot: connections)
             do {
                 let listener = try Listener(
                     loop: loop, descriptor: descriptor, shared: shared, onConnection: acceptor.accept)

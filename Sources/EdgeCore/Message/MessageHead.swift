@@ -135,20 +135,13 @@ public final class MessageHead {
 
     /// Whether repeating the request does no harm (RFC 9110, 9.2.2).
     public var isIdempotent: Bool {
-        withBytes(method) { method in
-            switch method.count {
-            case 3: method.elementsEqual("GET".utf8) || method.elementsEqual("PUT".utf8)
-            case 4: method.elementsEqual("HEAD".utf8)
-            case 5: method.elementsEqual("TRACE".utf8)
-            case 6: method.elementsEqual("DELETE".utf8)
-            case 7: method.elementsEqual("OPTIONS".utf8)
-            default: false
-            }
-        }
+        isSafe || withBytes(method) { $0.isExactly("PUT") || $0.isExactly("DELETE") || $0.isExactly("TRACE") }
     }
 
-    /// Whether the method only reads (RFC 9110, 9.2.1).
-    public var isSafe: Bool { equals(method, "GET") || equals(method, "HEAD") || equals(method, "OPTIONS") }
+    /// Whether the method only reads (RFC 9110, 9.2.1). Methods are told apart by letter case.
+    public var isSafe: Bool {
+        withBytes(method) { $0.isExactly("GET") || $0.isExactly("HEAD") || $0.isExactly("OPTIONS") }
+    }
 
     /// Removes every field of that name; any letter case.
     public func remove(_ name: String) {
@@ -175,6 +168,14 @@ public final class MessageHead {
         let range = target.range
         guard let mark = bytes[range].firstIndex(of: UInt8(ascii: "?")) else { return target }
         return Slice(start: range.lowerBound, count: mark - range.lowerBound)
+    }
+
+    /// Whether a part has exactly the bytes of `text`.
+    public func isExactly(_ slice: Slice, _ text: String) -> Bool {
+        var text = text
+        return text.withUTF8 { text in
+            withBytes(slice) { $0.count == text.count && $0.elementsEqual(text) }
+        }
     }
 
     /// Whether a part equals `text`, letter case of ASCII aside.
@@ -216,5 +217,17 @@ public final class MessageHead {
     @inline(__always)
     public func withBytes<R>(_ slice: Slice, _ body: (UnsafeBufferPointer<UInt8>) throws -> R) rethrows -> R {
         try bytes.withUnsafeBufferPointer { try body(UnsafeBufferPointer(rebasing: $0[slice.range])) }
+    }
+}
+
+extension UnsafeBufferPointer<UInt8> {
+    /// Whether these are exactly the bytes of `text`.
+    @inlinable
+    public func isExactly(_ text: StaticString) -> Bool {
+        guard count == text.utf8CodeUnitCount else { return false }
+        return text.withUTF8Buffer { text in
+            for index in 0..<count where self[index] != text[index] { return false }
+            return true
+        }
     }
 }

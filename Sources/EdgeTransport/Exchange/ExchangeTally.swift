@@ -29,6 +29,23 @@ struct ExchangeTally {
         for index in 0..<path.count { add(path.slots[index], service) }
     }
 
+    /// Counts what a long transfer has moved so far, every 256 KiB: a download of a minute is not one burst at its end.
+    @inline(__always)
+    mutating func spill(_ service: LoopService) {
+        if bytesIn &+ bytesOut >= 256 << 10 { moveBytes(service) }
+    }
+
+    private mutating func moveBytes(_ service: LoopService) {
+        for index in 0..<count {
+            service.count(slots[index]) { counters in
+                counters.bytesIn &+= bytesIn
+                counters.bytesOut &+= bytesOut
+            }
+        }
+        bytesIn = 0
+        bytesOut = 0
+    }
+
     /// - Parameter microseconds: from the request's head to the answer's end; `nil` where that says nothing.
     mutating func end(_ service: LoopService, microseconds: UInt64?) {
         for index in 0..<count {

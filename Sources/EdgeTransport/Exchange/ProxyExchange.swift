@@ -79,7 +79,7 @@ final class ProxyExchange: Exchange, DialWaiter {
             reject(.endpointNotFound)
             return nil
         }
-        if facts.isSecure, !view.request.equals(host, facts.connection.serverName) {
+        if facts.isSecure, !view.request.isExactly(host, facts.connection.serverName) {
             let named = service.published.snapshot.hosts.lookup(facts.connection.serverName)
             guard named === edge else {
                 reject(.misdirected)
@@ -157,6 +157,7 @@ final class ProxyExchange: Exchange, DialWaiter {
 
     override func receiveBody(_ bytes: UnsafeRawBufferPointer) {
         tally.bytesIn &+= UInt64(bytes.count)
+        tally.spill(service)
         guard state == .choosing || state == .waiting || state == .answering else { return }
         if requestFraming == .chunked {
             HTTP1Writer.chunkHeader(bytes.count, into: &pending)
@@ -215,6 +216,7 @@ final class ProxyExchange: Exchange, DialWaiter {
         guard let client else { return }
         guard let transform else {
             tally.bytesOut &+= UInt64(bytes.count)
+            tally.spill(service)
             return client.sendBody(bytes)
         }
         transformed.removeAll(keepingCapacity: true)
@@ -224,6 +226,7 @@ final class ProxyExchange: Exchange, DialWaiter {
 
     private func sendTransformed(_ client: any ExchangeClient) {
         tally.bytesOut &+= UInt64(transformed.count)
+        tally.spill(service)
         if !transformed.isEmpty { transformed.withUnsafeBytes { client.sendBody($0) } }
     }
 
@@ -338,9 +341,11 @@ final class ProxyExchange: Exchange, DialWaiter {
             service: service, client: channel, upstream: upstream.detach(), fromClient: early, fromUpstream: leftover)
         self.client = nil
         self.relay = relay
-        relay.start { [self] relay in
-            tally.bytesIn &+= relay.bytesFromClient
-            tally.bytesOut &+= relay.bytesFromUpstream
+        relay.start { [self] fromClient, fromUpstream in
+            tally.bytesIn &+= fromClient
+            tally.bytesOut &+= fromUpstream
+            tally.spill(service)
+        } onEnd: { [self] _ in
             self.relay = nil
             finished()
         }
@@ -364,7 +369,8 @@ final class ProxyExchange: Exchange, DialWaiter {
         // An upstream that answered before it had the whole request still holds a connection.
         releaseUnanswered()
         view.now = loop.now
-        tally.end(service, microseconds: loop.now.microseconds(since: view.start))
+        // How long an upgraded connection lived says nothing about speed.
+        tally.end(service, microseconds: tally.status == 101 ? nil : loop.now.microseconds(since: view.start))
         client = nil
         facts = nil
         edge = nil

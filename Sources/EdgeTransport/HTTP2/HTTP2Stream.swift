@@ -89,18 +89,18 @@ final class HTTP2Stream: ExchangeClient {
         _ limits: HeadLimits
     ) -> Bool {
         guard !pseudo.regularSeen else { return false }
-        if name.elementsEqual("method".utf8), !pseudo.method {
-            guard HTTP2FieldRules.isValidMethod(value), !value.elementsEqual("CONNECT".utf8) else { return false }
+        if name.isExactly("method"), !pseudo.method {
+            guard HTTP2FieldRules.isValidMethod(value), !value.isExactly("CONNECT") else { return false }
             pseudo.method = true
-            isHead = value.elementsEqual("HEAD".utf8)
+            isHead = value.isExactly("HEAD")
             head.method = head.store(value)
-        } else if name.elementsEqual("path".utf8), !pseudo.path {
+        } else if name.isExactly("path"), !pseudo.path {
             guard HTTP2FieldRules.isValidPath(value), value.count <= limits.maxTargetBytes else { return false }
             pseudo.path = true
             head.target = head.store(value)
-        } else if name.elementsEqual("scheme".utf8), !pseudo.scheme {
+        } else if name.isExactly("scheme"), !pseudo.scheme {
             pseudo.scheme = true
-        } else if name.elementsEqual("authority".utf8), !pseudo.authority {
+        } else if name.isExactly("authority"), !pseudo.authority {
             return setAuthority(value, head)
         } else {
             return false

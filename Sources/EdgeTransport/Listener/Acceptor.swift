@@ -17,8 +17,11 @@ final class Acceptor {
     private let purpose: Purpose
     private let region: Region
     private let regionSlot: Int32
+    /// Counts connections where `regionSlot` counts exchanges.
+    private let connectionSlot: Int32
 
-    init(loop: EventLoop, purpose: Purpose, region: Region, regionSlot: Int32) {
+    init(loop: EventLoop, purpose: Purpose, region: Region, regionSlot: Int32, connectionSlot: Int32) {
+        self.connectionSlot = connectionSlot
         self.loop = loop
         service = loop.service
         self.purpose = purpose
@@ -37,8 +40,11 @@ final class Acceptor {
             return
         }
         service.connectionCount += 1
-        let service = self.service
-        let onClose = { service.connectionCount -= 1 }
+        service.count(connectionSlot) { $0.started &+= 1 }
+        let onClose = { [service, connectionSlot] in
+            service.connectionCount -= 1
+            service.count(connectionSlot) { $0.ended &+= 1 }
+        }
         if case .handler(let handler) = purpose {
             return startHTTP1(channel, .handler(handler, peer: Sockets.peerIdentity(descriptor)), localFacts, onClose)
         }

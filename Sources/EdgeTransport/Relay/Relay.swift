@@ -9,12 +9,10 @@ final class Relay: ChannelHandler {
     private var clientEnded = false
     private var upstreamEnded = false
     private var isOver = false
-    private var onEnd: ((Relay) -> Void)?
+    private var onBytes: ((_ fromClient: UInt64, _ fromUpstream: UInt64) -> Void)?
+    private var onEnd: ((_ isBroken: Bool) -> Void)?
     private var early: (fromClient: [UInt8], fromUpstream: [UInt8])
-    private(set) var bytesFromClient: UInt64 = 0
-    private(set) var bytesFromUpstream: UInt64 = 0
-    /// Broke off rather than ended.
-    private(set) var isBroken = false
+    private var isBroken = false
 
     /// - Parameters: `fromClient` and `fromUpstream`: bytes that were read already and go first.
     init(service: LoopService, client: Channel, upstream: Channel, fromClient: [UInt8], fromUpstream: [UInt8]) {
@@ -25,12 +23,15 @@ final class Relay: ChannelHandler {
     }
 
     /// Runs until both directions have ended or one side breaks; `onEnd` is called once then.
-    func start(_ onEnd: @escaping (Relay) -> Void) {
+    func start(
+        onBytes: @escaping (_ fromClient: UInt64, _ fromUpstream: UInt64) -> Void,
+        onEnd: @escaping (_ isBroken: Bool) -> Void
+    ) {
+        self.onBytes = onBytes
         self.onEnd = onEnd
         client.handler = self
         upstream.handler = self
-        bytesFromClient = UInt64(early.fromClient.count)
-        bytesFromUpstream = UInt64(early.fromUpstream.count)
+        onBytes(UInt64(early.fromClient.count), UInt64(early.fromUpstream.count))
         upstream.write(early.fromClient)
         client.write(early.fromUpstream)
         early = ([], [])
@@ -55,7 +56,8 @@ final class Relay: ChannelHandler {
             if other.isCongested { return channel.pauseReading() }
             switch channel.read() {
             case .bytes(let bytes):
-                if channel === client { bytesFromClient &+= UInt64(bytes.count) } else { bytesFromUpstream &+= UInt64(bytes.count) }
+                let count = UInt64(bytes.count)
+                onBytes?(channel === client ? count : 0, channel === client ? 0 : count)
                 touch()
                 other.write(UnsafeRawBufferPointer(bytes))
             case .blocked: return
@@ -112,6 +114,7 @@ final class Relay: ChannelHandler {
         upstream.closeNow()
         let onEnd = self.onEnd
         self.onEnd = nil
-        onEnd?(self)
+        onBytes = nil
+        onEnd?(isBroken)
     }
 }

@@ -58,10 +58,12 @@ final class StreamConnection: ChannelHandler, DialWaiter {
         tally.add(walk.path, service)
         let relay = Relay(
             service: service, client: channel, upstream: upstream, fromClient: early, fromUpstream: [])
-        relay.start { [self] relay in
-            tally.bytesIn = relay.bytesFromClient
-            tally.bytesOut = relay.bytesFromUpstream
-            close(broken: relay.isBroken)
+        relay.start { [self] fromClient, fromUpstream in
+            tally.bytesIn &+= fromClient
+            tally.bytesOut &+= fromUpstream
+            tally.spill(service)
+        } onEnd: { [self] isBroken in
+            close(broken: isBroken)
         }
     }
 
