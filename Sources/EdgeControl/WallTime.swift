@@ -53,7 +53,8 @@ extension WallTime {
         guard bytes.count == 20, separators.allSatisfy({ bytes[$0.0] == UInt8(ascii: $0.1) }) else { return nil }
         let number = { (range: Range<Int>) in Int64(String(decoding: bytes[range], as: UTF8.self)) }
         guard let year = number(0..<4), let month = number(5..<7), let day = number(8..<10), let hour = number(11..<13),
-            let minute = number(14..<16), let second = number(17..<19), (1...12).contains(month), (1...31).contains(day),
+            let minute = number(14..<16), let second = number(17..<19), (1...12).contains(month),
+            (1...31).contains(day),
             (0..<24).contains(hour), (0..<60).contains(minute), (0..<61).contains(second), year >= 0
         else { return nil }
         // The inverse of `parts`.

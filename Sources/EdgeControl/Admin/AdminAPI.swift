@@ -101,11 +101,12 @@ public final class AdminAPI: Sendable {
         do throws(JSONReader.Mistake) {
             return try JSONReader.read(request.body)
         } catch {
-            let reason = switch error {
-            case .malformed(let offset): "it is not JSON at byte \(offset)"
-            case .tooDeep: "it nests more than \(JSONReader.maximumDepth) levels"
-            case .repeatedMember(let name): "the member '\(name.prefix(64))' is there twice"
-            }
+            let reason =
+                switch error {
+                case .malformed(let offset): "it is not JSON at byte \(offset)"
+                case .tooDeep: "it nests more than \(JSONReader.maximumDepth) levels"
+                case .repeatedMember(let name): "the member '\(name.prefix(64))' is there twice"
+                }
             throw Fault(213, "The application/json request body could not be parsed: \(reason).")
         }
     }
@@ -115,7 +116,8 @@ public final class AdminAPI: Sendable {
         guard let host = request.field("host"), (1...255).contains(host.utf8.count),
             host.utf8.allSatisfy({ byte in
                 let letter = byte | 0x20
-                return (0x61...0x7A).contains(letter) || (0x30...0x3A).contains(byte) || [0x2D, 0x2E, 0x5B, 0x5D].contains(byte)
+                return (0x61...0x7A).contains(letter) || (0x30...0x3A).contains(byte)
+                    || [0x2D, 0x2E, 0x5B, 0x5D].contains(byte)
             })
         else { return "http://selvage" }
         return "http://" + host

@@ -60,7 +60,8 @@ struct JSONReader {
 
     private mutating func word(_ text: StaticString, _ value: JSON) throws(Mistake) -> JSON {
         let count = text.utf8CodeUnitCount
-        let matches = position + count <= bytes.count
+        let matches =
+            position + count <= bytes.count
             && (0..<count).allSatisfy { bytes[position + $0] == text.utf8Start[$0] }
         guard matches else { throw .malformed(offset: position) }
         position += count

@@ -44,7 +44,8 @@ enum CertificateUpload {
                 }
                 let type = document.discriminator.prefix(64)
                 throw Fault(
-                    1911, "The provided data is a valid PEM, but it has an unexpected type: '\(type)'. It must be "
+                    1911,
+                    "The provided data is a valid PEM, but it has an unexpected type: '\(type)'. It must be "
                         + "\"CERTIFICATE\".")
             }
             do {
@@ -83,12 +84,14 @@ enum CertificateUpload {
     /// Each certificate must be signed by the next.
     private static func checkOrder(_ chain: [Certificate]) throws(Fault) {
         for (certificate, issuer) in zip(chain, chain.dropFirst()) {
-            let isSigned = certificate.issuer == issuer.subject
+            let isSigned =
+                certificate.issuer == issuer.subject
                 && issuer.publicKey.isValidSignature(certificate.signature, for: certificate)
             guard !isSigned else { continue }
             let order = chain.map { "'\($0.subject)'" }.joined(separator: ", ")
             throw Fault(
-                1926, "The uploaded certificate bundle contained the following certificates in this order: [\(order)], "
+                1926,
+                "The uploaded certificate bundle contained the following certificates in this order: [\(order)], "
                     + "however '\(certificate.subject)' has not been signed by '\(issuer.subject)'.")
         }
     }

@@ -79,10 +79,11 @@ public struct InternalAuthority: Sendable {
     /// A certificate and a new key for one host name, which may begin with `*.`.
     /// - Throws: errors of the cryptography library, which name no secret.
     public func issue(_ name: String, _ type: CertificateKeyType, _ now: WallTime) throws -> IssuedCertificate {
-        let leafKey = switch type {
-        case .ecdsa: Certificate.PrivateKey(P256.Signing.PrivateKey())
-        case .rsa: Certificate.PrivateKey(try _RSA.Signing.PrivateKey(keySize: .bits2048))
-        }
+        let leafKey =
+            switch type {
+            case .ecdsa: Certificate.PrivateKey(P256.Signing.PrivateKey())
+            case .rsa: Certificate.PrivateKey(try _RSA.Signing.PrivateKey(keySize: .bits2048))
+            }
         // A common name holds at most 64 characters (RFC 5280, appendix A.1); the alternative name is what counts.
         let subject = try DistinguishedName {
             if name.utf8.count <= 64 { CommonName(name) } else { OrganizationName("Selvage") }

@@ -43,7 +43,11 @@ struct EdgeWrites: Sendable {
     }
 
     var lists: [ListOperation] {
-        [ListOperation(path: collection, key: "\(edge.rawValue)_edges", takesFilter: false, includes: { _ in true }, kind: kind)]
+        [
+            ListOperation(
+                path: collection, key: "\(edge.rawValue)_edges", takesFilter: false, includes: { _ in true }, kind: kind
+            )
+        ]
     }
 
     private var known: [String] { TextFields.names + ["hostports"] + slots.map(\.name) }
@@ -136,7 +140,8 @@ enum Hostports {
 
     /// Lower case, and every pair once.
     /// - Throws: the code of the first mistake.
-    static func check(_ hostports: [String], on edge: EdgeKind, in state: ConfigurationState) throws(Fault) -> [String] {
+    static func check(_ hostports: [String], on edge: EdgeKind, in state: ConfigurationState) throws(Fault) -> [String]
+    {
         guard hostports.count <= maximumCount else {
             throw Fault(7129, "An edge is limited to a maximum of \(maximumCount) hostports.")
         }
@@ -147,12 +152,14 @@ enum Hostports {
                 let host = String(hostport.prefix { $0 != ":" })
                 if state.owner(of: "addr/\(hostport)") == nil, state.owner(of: "domain/\(host)") != nil {
                     throw Fault(
-                        7120, "TCP edges can only be associated with reserved TCP addresses: '\(hostport)' is a domain.")
+                        7120, "TCP edges can only be associated with reserved TCP addresses: '\(hostport)' is a domain."
+                    )
                 }
             } else {
                 if state.owner(of: "addr/\(hostport)") != nil {
                     throw Fault(
-                        edge == .https ? 7121 : 7133, "\(edge == .https ? "HTTPS" : "TLS") edges can only be associated "
+                        edge == .https ? 7121 : 7133,
+                        "\(edge == .https ? "HTTPS" : "TLS") edges can only be associated "
                             + "with reserved domains: '\(hostport)' is a TCP address.")
                 }
                 guard hostport.hasSuffix(":443") else {

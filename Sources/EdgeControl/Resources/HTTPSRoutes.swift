@@ -47,39 +47,15 @@ enum HTTPSRoutes: Resource {
 
     static func edits(_ catalogue: Catalogue) -> [Edit] {
         let slots = ModuleSlot.all(.route, catalogue)
-        let known = TextFields.names + ["match_type", "match"] + slots.map(\.name)
         return [
             Edit("POST", collection) { draft, call in
-                let edge = try draft.require(.httpsEdge, call.parameter("edge_id"), EditCall())
-                let fields = try Fields(call.body, known: known, legacy: legacy)
-                guard draft.state.children(of: edge.id).count < maximumPerEdge else {
-                    throw Fault(7128, "An edge is limited to a maximum of \(maximumPerEdge) routes.")
-                }
-                var document = try EdgeWrites.texts.create(fields)
-                document["match_type"] = try matchType(try fields.string("match_type") ?? "")
-                document["match"] = try match(try fields.string("match") ?? "")
-                document["modules"] = try slots.modules(from: fields, onto: [:])
-                let route = try draft.create(
-                    .route, prefix: prefixes[0], parent: edge.id, document: .object(document))
-                try draft.touch(edge.id)
-                return .object(route.id, status: 201, draft, call)
+                let id = try create(&draft, call, slots)
+                return .object(id, status: 201, draft, call)
             },
             Edit("PATCH", collection + "/{id}") { draft, call in
                 let route = try find(.route, draft.state, call)
                 try draft.checkMatch(route, call)
-                let fields = try Fields(call.body, known: known, legacy: legacy)
-                var document = route.document
-                try EdgeWrites.texts.update(&document, fields, emptyKeeps: true)
-                // The official Python client sends "" for what its caller left out.
-                if let type = try fields.string("match_type"), !type.isEmpty {
-                    document["match_type"] = try matchType(type)
-                }
-                if let path = try fields.string("match"), !path.isEmpty { document["match"] = try match(path) }
-                document["modules"] = try slots.modules(from: fields, onto: document["modules"] ?? [:])
-                if document != route.document {
-                    try draft.update(route.id, document: document)
-                    try draft.touch(route.parent ?? "")
-                }
+                try update(route, &draft, call, slots)
                 return .object(route.id, draft, call)
             },
             Edit("DELETE", collection + "/{id}") { draft, call in
@@ -90,6 +66,45 @@ enum HTTPSRoutes: Resource {
                 return .none()
             },
         ] + ModuleOperations(.route, catalogue).edits
+    }
+
+    private static func fields(_ call: EditCall, _ slots: [ModuleSlot]) throws(Fault) -> Fields {
+        let known = TextFields.names + ["match_type", "match"] + slots.map(\.name)
+        return try Fields(call.body, known: known, legacy: legacy)
+    }
+
+    private static func create(
+        _ draft: inout ConfigurationDraft, _ call: EditCall, _ slots: [ModuleSlot]
+    ) throws -> String {
+        let edge = try draft.require(.httpsEdge, call.parameter("edge_id"), EditCall())
+        let fields = try fields(call, slots)
+        guard draft.state.children(of: edge.id).count < maximumPerEdge else {
+            throw Fault(7128, "An edge is limited to a maximum of \(maximumPerEdge) routes.")
+        }
+        var document = try EdgeWrites.texts.create(fields)
+        document["match_type"] = try matchType(try fields.string("match_type") ?? "")
+        document["match"] = try match(try fields.string("match") ?? "")
+        document["modules"] = try slots.modules(from: fields, onto: [:])
+        let route = try draft.create(.route, prefix: prefixes[0], parent: edge.id, document: .object(document))
+        try draft.touch(edge.id)
+        return route.id
+    }
+
+    private static func update(
+        _ route: ConfigurationObject, _ draft: inout ConfigurationDraft, _ call: EditCall, _ slots: [ModuleSlot]
+    ) throws {
+        let fields = try fields(call, slots)
+        var document = route.document
+        try EdgeWrites.texts.update(&document, fields, emptyKeeps: true)
+        // The official Python client sends "" for what its caller left out.
+        if let type = try fields.string("match_type"), !type.isEmpty {
+            document["match_type"] = try matchType(type)
+        }
+        if let path = try fields.string("match"), !path.isEmpty { document["match"] = try match(path) }
+        document["modules"] = try slots.modules(from: fields, onto: document["modules"] ?? [:])
+        guard document.canonical != route.document else { return }
+        try draft.update(route.id, document: document)
+        try draft.touch(route.parent ?? "")
     }
 
     private static func matchType(_ text: String) throws(Fault) -> JSON {
@@ -104,7 +119,8 @@ enum HTTPSRoutes: Resource {
         guard text.unicodeScalars.count <= maximumMatch else {
             throw Fault(7135, "The match of a route is limited to \(maximumMatch) characters.")
         }
-        let isPath = text.utf8.first == UInt8(ascii: "/")
+        let isPath =
+            text.utf8.first == UInt8(ascii: "/")
             && text.unicodeScalars.allSatisfy { $0.value > 0x20 && $0.value != 0x7F && $0 != "?" && $0 != "#" }
         guard isPath else {
             throw Fault(7131, "The match '\(text.prefix(128))' must be a path that begins with '/'.")
@@ -114,7 +130,8 @@ enum HTTPSRoutes: Resource {
 
     /// The edge or route that a request's path names.
     /// - Throws: 404, or 400 ERR_NGROK_7110 when the route is another edge's.
-    static func find(_ owner: ModuleOwner, _ state: ConfigurationState, _ call: EditCall) throws -> ConfigurationObject {
+    static func find(_ owner: ModuleOwner, _ state: ConfigurationState, _ call: EditCall) throws -> ConfigurationObject
+    {
         guard let object = state[call.parameter("id")], object.kind == owner.kind else {
             guard owner == .route, state[call.parameter("edge_id")]?.kind == .httpsEdge else {
                 throw APIErrorBody.notFound
@@ -124,7 +141,8 @@ enum HTTPSRoutes: Resource {
         if let parent = object.parent, parent != call.parameter("edge_id") {
             guard state[call.parameter("edge_id")]?.kind == .httpsEdge else { throw APIErrorBody.notFound }
             throw Fault(
-                7110, "The request edge ID '\(call.parameter("edge_id"))' does not match the route edge ID '\(parent)'.")
+                7110, "The request edge ID '\(call.parameter("edge_id"))' does not match the route edge ID '\(parent)'."
+            )
         }
         return object
     }

@@ -17,7 +17,10 @@ enum IPPolicies: Resource {
     static func render(_ object: ConfigurationObject, in view: ConfigurationView) -> JSON { view.frame(object, [:]) }
 
     static func lists(_ catalogue: Catalogue) -> [ListOperation] {
-        [ListOperation(path: "/ip_policies", key: "ip_policies", takesFilter: true, includes: { _ in true }, kind: kind)]
+        [
+            ListOperation(
+                path: "/ip_policies", key: "ip_policies", takesFilter: true, includes: { _ in true }, kind: kind)
+        ]
     }
 
     static func reads(_ catalogue: Catalogue) -> [ReadOperation] { [.object("/ip_policies/{id}", kind)] }

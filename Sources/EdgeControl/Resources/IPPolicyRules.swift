@@ -28,7 +28,11 @@ enum IPPolicyRules: Resource {
     }
 
     static func lists(_ catalogue: Catalogue) -> [ListOperation] {
-        [ListOperation(path: "/ip_policy_rules", key: "ip_policy_rules", takesFilter: true, includes: { _ in true }, kind: kind)]
+        [
+            ListOperation(
+                path: "/ip_policy_rules", key: "ip_policy_rules", takesFilter: true, includes: { _ in true }, kind: kind
+            )
+        ]
     }
 
     static func reads(_ catalogue: Catalogue) -> [ReadOperation] { [.object("/ip_policy_rules/{id}", kind)] }

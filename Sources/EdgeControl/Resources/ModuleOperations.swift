@@ -63,7 +63,7 @@ struct ModuleOperations: Sendable {
         var modules = document["modules"] ?? [:]
         modules[name] = kept
         document["modules"] = modules
-        guard document != object.document else { return }
+        guard document.canonical != object.document else { return }
         try draft.update(object.id, document: document)
         if let parent = object.parent { try draft.touch(parent) }
     }

@@ -121,7 +121,9 @@ struct ModuleSlot: Sendable {
         guard let kept, !kept.isNull else { return [] }
         switch part {
         case .backend:
-            return ModuleSlot.identifiers(kept["backend_id"]).map { ObjectReference(id: $0, missing: .missingBackend($0)) }
+            return ModuleSlot.identifiers(kept["backend_id"]).map {
+                ObjectReference(id: $0, missing: .missingBackend($0))
+            }
         case .module(let module):
             return module.references.flatMap { reference in
                 ModuleSlot.identifiers(kept[reference.field]).map { id in
@@ -154,11 +156,13 @@ enum TLSTerminationSettings {
         var place = "edge"
         if let written = try fields.string("terminate_at"), !written.isEmpty {
             guard kind != .https else {
-                throw Fault(7109, "You may not set terminate_at on an HTTPS edge: TLS is always terminated at the edge.")
+                throw Fault(
+                    7109, "You may not set terminate_at on an HTTPS edge: TLS is always terminated at the edge.")
             }
             guard ["edge", "upstream", "agent"].contains(written) else {
                 throw Fault(
-                    224, "The value '\(written.prefix(32))' is not valid for the terminate_at property of the TLS "
+                    224,
+                    "The value '\(written.prefix(32))' is not valid for the terminate_at property of the TLS "
                         + "Termination endpoint configuration module. Must be either 'edge', 'agent' or 'upstream'.")
             }
             guard written != "agent" else {
@@ -170,11 +174,13 @@ enum TLSTerminationSettings {
         if let written = try fields.string("min_version"), !written.isEmpty {
             guard ["1.0", "1.1", "1.2", "1.3"].contains(written) else {
                 throw Fault(
-                    219, "'\(written.prefix(32))' is not a supported TLS version. Supported versions: 1.0, 1.1, 1.2, 1.3.")
+                    219,
+                    "'\(written.prefix(32))' is not a supported TLS version. Supported versions: 1.0, 1.1, 1.2, 1.3.")
             }
             guard place == "edge" else {
                 throw Fault(
-                    7032, "You may not configure the TLS termination parameter min_version when TLS is not terminated "
+                    7032,
+                    "You may not configure the TLS termination parameter min_version when TLS is not terminated "
                         + "at the edge.")
             }
             version = .string(written)

@@ -27,7 +27,10 @@ enum ReservedAddresses: Resource {
     }
 
     static func lists(_ catalogue: Catalogue) -> [ListOperation] {
-        [ListOperation(path: "/reserved_addrs", key: "reserved_addrs", takesFilter: true, includes: { _ in true }, kind: kind)]
+        [
+            ListOperation(
+                path: "/reserved_addrs", key: "reserved_addrs", takesFilter: true, includes: { _ in true }, kind: kind)
+        ]
     }
 
     static func reads(_ catalogue: Catalogue) -> [ReadOperation] { [.object("/reserved_addrs/{id}", kind)] }

@@ -27,7 +27,8 @@ enum ReservedDomains: Resource {
 
     static func inUse(_ object: ConfigurationObject, by user: ConfigurationObject) -> Fault {
         Fault(
-            446, "The domain '\(name(of: object))' could not be deleted because it is still referenced by an edge or "
+            446,
+            "The domain '\(name(of: object))' could not be deleted because it is still referenced by an edge or "
                 + "cloud endpoint.")
     }
 
@@ -36,7 +37,9 @@ enum ReservedDomains: Resource {
         let policy = object.document["certificate_management_policy"] ?? .null
         var status = JSON.null
         if !policy.isNull, let managed = certificate.flatMap({ view.state[$0] }) {
-            status = ["renews_at": TLSCertificates.renewsAt(managed).map { .string($0) } ?? .null, "provisioning_job": nil]
+            status = [
+                "renews_at": TLSCertificates.renewsAt(managed).map { .string($0) } ?? .null, "provisioning_job": nil,
+            ]
         }
         return view.frame(
             object,
@@ -50,7 +53,11 @@ enum ReservedDomains: Resource {
     }
 
     static func lists(_ catalogue: Catalogue) -> [ListOperation] {
-        [ListOperation(path: "/reserved_domains", key: "reserved_domains", takesFilter: true, includes: { _ in true }, kind: kind)]
+        [
+            ListOperation(
+                path: "/reserved_domains", key: "reserved_domains", takesFilter: true, includes: { _ in true },
+                kind: kind)
+        ]
     }
 
     static func reads(_ catalogue: Catalogue) -> [ReadOperation] { [.object("/reserved_domains/{id}", kind)] }
@@ -78,7 +85,8 @@ enum ReservedDomains: Resource {
                 let object = try draft.require(kind, call.parameter("id"), call)
                 guard object.document["certificate_management_policy"]?.isNull != false else {
                     throw Fault(
-                        436, "The certificate of a reserved domain with a managed certificate policy can not be detached "
+                        436,
+                        "The certificate of a reserved domain with a managed certificate policy can not be detached "
                             + "directly, instead the managed certificate policy itself should be detached.")
                 }
                 try attach(nil, policy: .null, to: object.id, &draft)
@@ -235,10 +243,12 @@ enum DomainName {
             if scalar == "_" {
                 throw Fault(438, "Invalid '_' in domain name. Valid domains may not contain underscores. \(shown)")
             }
-            let isAllowed = ("a"..."z").contains(scalar) || ("0"..."9").contains(scalar) || ".*-".unicodeScalars.contains(scalar)
+            let isAllowed =
+                ("a"..."z").contains(scalar) || ("0"..."9").contains(scalar) || ".*-".unicodeScalars.contains(scalar)
             guard isAllowed else {
                 throw Fault(
-                    406, "Invalid character in domain name. Valid domains may contain only a-z, A-Z, 0-9, . * and - "
+                    406,
+                    "Invalid character in domain name. Valid domains may contain only a-z, A-Z, 0-9, . * and - "
                         + "characters. \(shown)")
             }
         }
@@ -254,22 +264,30 @@ enum DomainName {
     }
 
     private static func check(_ label: Substring, isFirst: Bool, _ shown: String) throws(Fault) {
-        guard label.utf8.count <= 63 else { throw Fault(513, "A part of a domain is limited to 63 characters. \(shown)") }
+        guard label.utf8.count <= 63 else {
+            throw Fault(513, "A part of a domain is limited to 63 characters. \(shown)")
+        }
         if label.contains("*") {
             guard isFirst else {
                 throw Fault(402, "Only the first part of a reserved domain may be a '*' wildcard. \(shown)")
             }
             guard label == "*" else {
                 throw Fault(
-                    403, "The first subdomain of a domain with a wildcard pattern must be a single '*' character. \(shown)")
+                    403,
+                    "The first subdomain of a domain with a wildcard pattern must be a single '*' character. \(shown)")
             }
             return
         }
-        guard label.first != "-" else { throw Fault(407, "Domain part '\(label)' has an invalid first character. \(shown)") }
-        guard label.last != "-" else { throw Fault(408, "Domain part '\(label)' has an invalid last character. \(shown)") }
+        guard label.first != "-" else {
+            throw Fault(407, "Domain part '\(label)' has an invalid first character. \(shown)")
+        }
+        guard label.last != "-" else {
+            throw Fault(408, "Domain part '\(label)' has an invalid last character. \(shown)")
+        }
         if label.dropFirst(2).hasPrefix("--"), !label.hasPrefix("xn--") {
             throw Fault(
-                410, "Valid domains may not contain '--' in positions 3 and 4 unless the domain has a punycode prefix of "
+                410,
+                "Valid domains may not contain '--' in positions 3 and 4 unless the domain has a punycode prefix of "
                     + "'xn--'. \(shown)")
         }
     }

@@ -16,7 +16,8 @@ enum TLSCertificates: Resource {
         let name = user.document["domain"]?.stringValue ?? user.id
         if isManaged(object) {
             return Fault(
-                1966, "The certificate '\(object.id)' could not be deleted because it has an attached Managed "
+                1966,
+                "The certificate '\(object.id)' could not be deleted because it has an attached Managed "
                     + "Certificate Policy. Delete the domain reservation or attach another certificate.")
         }
         return Fault(
@@ -31,7 +32,11 @@ enum TLSCertificates: Resource {
     }
 
     static func lists(_ catalogue: Catalogue) -> [ListOperation] {
-        [ListOperation(path: "/tls_certificates", key: "tls_certificates", takesFilter: true, includes: { _ in true }, kind: kind)]
+        [
+            ListOperation(
+                path: "/tls_certificates", key: "tls_certificates", takesFilter: true, includes: { _ in true },
+                kind: kind)
+        ]
     }
 
     static func reads(_ catalogue: Catalogue) -> [ReadOperation] { [.object("/tls_certificates/{id}", kind)] }
@@ -75,7 +80,8 @@ enum TLSCertificates: Resource {
 
     /// When a managed certificate is to be renewed, as RFC 3339.
     static func renewsAt(_ object: ConfigurationObject) -> String? {
-        guard let facts = object.document["facts"], let start = facts["not_before"]?.stringValue.flatMap(WallTime.init(text:)),
+        guard let facts = object.document["facts"],
+            let start = facts["not_before"]?.stringValue.flatMap(WallTime.init(text:)),
             let end = facts["not_after"]?.stringValue.flatMap(WallTime.init(text:))
         else { return nil }
         return InternalAuthority.renewalTime(notBefore: start, notAfter: end).text

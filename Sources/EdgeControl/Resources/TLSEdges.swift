@@ -19,7 +19,8 @@ enum TLSEdges: Resource {
         guard isEnabled("tls_termination"), modules["tls_termination"]?["terminate_at"] == "upstream" else { return }
         guard isEnabled("mutual_tls") else { return }
         throw Fault(
-            7062, "The edge specifies the following modules which may not be enabled when TLS is not terminated: "
+            7062,
+            "The edge specifies the following modules which may not be enabled when TLS is not terminated: "
                 + "mutual_tls.")
     }
 

@@ -1,3 +1,4 @@
+import Crypto
 import EdgeCore
 import Shared
 
@@ -49,6 +50,7 @@ struct Apply: Sendable {
             var answer = answer(outcome.result, revision: outcome.state.revision)
             if let plan = outcome.result.plan, outcome.audit != nil {
                 answer.guard = await service.guardStarting?.startGuard(plan)
+                if let final = try storedAnswer(answer) { try await service.store.keep(final) }
             }
             return try .json(encoding: answer)
         }
@@ -127,7 +129,10 @@ struct Apply: Sendable {
     // MARK: The same request again
 
     private var key: String? { request.idempotencyID.map { "\(call.principal.uid)/\($0)" } }
-    private var question: String { (call.body ?? .null).text }
+    /// A hash, as a request may hold a private key.
+    private var question: String {
+        SHA256.hash(data: (call.body ?? .null).bytes).map { String($0, radix: 16) }.joined(separator: ".")
+    }
 
     private func storedAnswer(_ answer: ApplyAnswer) throws -> StoredAnswer? {
         guard let key else { return nil }

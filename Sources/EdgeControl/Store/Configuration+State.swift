@@ -38,7 +38,8 @@ extension Configuration {
     }
 
     private static func route(_ object: ConfigurationObject) -> RouteConfiguration? {
-        guard let type = object.document["match_type"]?.stringValue.flatMap(RouteConfiguration.MatchType.init(rawValue:))
+        guard
+            let type = object.document["match_type"]?.stringValue.flatMap(RouteConfiguration.MatchType.init(rawValue:))
         else { return nil }
         return RouteConfiguration(
             id: RouteID(object.id), matchType: type, match: object.document["match"]?.stringValue ?? "",

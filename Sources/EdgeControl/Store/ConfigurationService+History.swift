@@ -22,7 +22,8 @@ extension ConfigurationService {
             guard differing.isEmpty else {
                 let list = differing.sorted { $0.key < $1.key }.map { "\($0.key) \($0.value)" }.joined(separator: "; ")
                 throw APIErrorBody(
-                    errorCode: nil, statusCode: 412, message: "The change \(id) cannot be undone: \(list.prefix(1000)).",
+                    errorCode: nil, statusCode: 412,
+                    message: "The change \(id) cannot be undone: \(list.prefix(1000)).",
                     details: differing)
             }
             try draft.revert(changes)

@@ -38,7 +38,9 @@ public struct ConfigurationState: Sendable {
     /// Identifiers of one kind, oldest first.
     public func ids(_ kind: ObjectKind) -> [String] { tables[kind]?.order ?? [] }
 
-    public func objects(_ kind: ObjectKind) -> [ConfigurationObject] { ids(kind).compactMap { tables[kind]?.objects[$0] } }
+    public func objects(_ kind: ObjectKind) -> [ConfigurationObject] {
+        ids(kind).compactMap { tables[kind]?.objects[$0] }
+    }
 
     /// Identifiers of the objects that belong to `id`, oldest first.
     public func children(of id: String) -> [String] { children[id] ?? [] }

@@ -84,6 +84,8 @@ public protocol ConfigurationStore: Sendable {
     func forgetGuard(_ id: String) async throws
     /// The kept answer of a request, unless it has expired.
     func answer(_ key: String, now: WallTime) async throws -> StoredAnswer?
+    /// Puts a fuller answer in place of the one that went with its transaction.
+    func keep(_ answer: StoredAnswer) async throws
     /// Every revision that is committed from here on.
     func revisions() -> AsyncStream<UInt64>
 }

@@ -56,7 +56,8 @@ public final class SQLiteStore: ConfigurationStore {
         guard descriptor >= 0 else { throw StoreFailure(path: path, reason: String(cString: strerror(errno))) }
         defer { close(descriptor) }
         guard fchmod(descriptor, 0o600) == 0 else {
-            throw StoreFailure(path: path, reason: "its mode cannot be set to 0600: \(String(cString: strerror(errno)))")
+            throw StoreFailure(
+                path: path, reason: "its mode cannot be set to 0600: \(String(cString: strerror(errno)))")
         }
     }
 
@@ -151,6 +152,12 @@ public final class SQLiteStore: ConfigurationStore {
         }
         for continuation in watchers.withLock({ Array($0.values) }) { continuation.yield(transaction.revision) }
         return id
+    }
+
+    public func keep(_ answer: StoredAnswer) async throws {
+        try await run { [database] in
+            try database.write { try StoreSchema.write(answer, $0) }
+        }
     }
 
     public func forgetGuard(_ id: String) async throws {

@@ -69,14 +69,17 @@ enum StoreSchema {
         if let ended = transaction.endedGuard {
             try database.execute(sql: "DELETE FROM guard WHERE id = ?", arguments: [ended])
         }
-        if let answer = transaction.answer {
-            try database.execute(
-                sql: "INSERT OR REPLACE INTO answer VALUES (?, ?, ?, ?)",
-                arguments: [answer.key, answer.request, answer.body, answer.expires])
-            try database.execute(sql: "DELETE FROM answer WHERE expires < ?", arguments: [answer.expires - 3600])
-        }
+        if let answer = transaction.answer { try write(answer, database) }
         try prune(id, database)
         return UInt64(clamping: id)
+    }
+
+    static func write(_ answer: StoredAnswer, _ database: Database) throws {
+        try database.execute(
+            sql: "INSERT OR REPLACE INTO answer VALUES (?, ?, ?, ?)",
+            arguments: [answer.key, answer.request, answer.body, answer.expires])
+        // An hour past their time is long enough even for a clock that was set back.
+        try database.execute(sql: "DELETE FROM answer WHERE expires < ?", arguments: [answer.expires - 3600])
     }
 
     private static func put(_ object: ConfigurationObject, _ database: Database) throws {

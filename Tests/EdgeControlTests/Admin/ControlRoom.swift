@@ -92,7 +92,8 @@ final class ControlRoom: Sendable {
         guard case .bytes(let bytes) = response.body else { throw Unexpected(what: "a stream") }
         let fields = Dictionary(response.fields.map { ($0.name, $0.value) }, uniquingKeysWith: { first, _ in first })
         if !bytes.isEmpty, fields["content-type"] != "application/json" {
-            return Answer(status: response.status, body: .string(String(decoding: bytes, as: UTF8.self)), fields: fields)
+            return Answer(
+                status: response.status, body: .string(String(decoding: bytes, as: UTF8.self)), fields: fields)
         }
         return Answer(
             status: response.status, body: bytes.isEmpty ? .null : try JSON(parsing: bytes), fields: fields)

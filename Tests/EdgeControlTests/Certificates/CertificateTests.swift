@@ -72,7 +72,8 @@ import Testing
         #expect(String(describing: room.service.configuration).contains("PRIVATE KEY") == false)
     }
 
-    @Test func `a certificate of the operator's own is attached, swapped live and protected while in use`() async throws {
+    @Test func `a certificate of the operator's own is attached, swapped live and protected while in use`() async throws
+    {
         let room = try await ControlRoom()
         let domain = try await room.make("/reserved_domains", ["domain": "www.example.com"])
         let managed = try await room.call("GET", "/reserved_domains/\(domain)")["certificate"]?["id"]?.stringValue ?? ""
@@ -111,7 +112,8 @@ import Testing
         #expect(room.service.state.objects(.certificate).isEmpty)
     }
 
-    @Test func `a managed certificate goes with its domain, and with an RSA key when the policy says so`() async throws {
+    @Test func `a managed certificate goes with its domain, and with an RSA key when the policy says so`() async throws
+    {
         let room = try await ControlRoom()
         let policy: JSON = ["authority": "letsencrypt", "private_key_type": "rsa"]
         let domain = try await room.call(
@@ -122,7 +124,9 @@ import Testing
         #expect(certificate["subject_alternative_names"]?["dns_names"] == ["*.example.com"])
         #expect(try await room.call("DELETE", "/reserved_domains/\(domain.id)").status == 204)
         #expect(room.service.state.count == 0)
-        let both: JSON = ["domain": "a.example.com", "certificate_id": .string(id), "certificate_management_policy": policy]
+        let both: JSON = [
+            "domain": "a.example.com", "certificate_id": .string(id), "certificate_management_policy": policy,
+        ]
         #expect(try await room.call("POST", "/reserved_domains", both).code == "ERR_NGROK_434")
         let gone: JSON = ["domain": "a.example.com", "certificate_id": .string(id)]
         #expect(try await room.call("POST", "/reserved_domains", gone).code == "ERR_NGROK_1965")
@@ -176,7 +180,10 @@ import Testing
             ("-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n", one.keyPEM, "1900"),
             (leaf.replacingOccurrences(of: "CERTIFICATE", with: "X509 CRL"), one.keyPEM, "1911"),
             (String(repeating: leaf, count: 200), one.keyPEM, "1921"),
-            (leaf.replacingOccurrences(of: "CERTIFICATE-----\nM", with: "CERTIFICATE-----\nA: b\n\nM"), one.keyPEM, "1910"),
+            (
+                leaf.replacingOccurrences(of: "CERTIFICATE-----\nM", with: "CERTIFICATE-----\nA: b\n\nM"), one.keyPEM,
+                "1910"
+            ),
             (leaf, "", "1901"), (leaf, header + "AAAA\n-----END EC PRIVATE KEY-----\n", "1903"),
             (leaf, "-----BEGIN ENCRYPTED PRIVATE KEY-----\nAAAA\n-----END ENCRYPTED PRIVATE KEY-----\n", "1902"),
             (leaf, header + "Proc-Type: 4,ENCRYPTED\n\nAAAA\n-----END EC PRIVATE KEY-----\n", "1902"),

@@ -163,7 +163,8 @@ import Testing
     }
 
     @Test(arguments: [
-        ("", "ERR_NGROK_448"), ("localhost", "ERR_NGROK_448"), ("a..b", "ERR_NGROK_409"), ("a_b.example", "ERR_NGROK_438"),
+        ("", "ERR_NGROK_448"), ("localhost", "ERR_NGROK_448"), ("a..b", "ERR_NGROK_409"),
+        ("a_b.example", "ERR_NGROK_438"),
         ("-a.example", "ERR_NGROK_407"), ("a-.example", "ERR_NGROK_408"), ("a b.example", "ERR_NGROK_406"),
         ("a.*.example", "ERR_NGROK_402"), ("x*.example", "ERR_NGROK_403"), ("ab--c.example", "ERR_NGROK_410"),
         ("\(String(repeating: "a", count: 64)).example", "ERR_NGROK_513"), ("10.0.0.1", "ERR_NGROK_448"),

@@ -170,15 +170,15 @@ import Testing
         let leaf = try await room.make("/backends/static", ["address": "10.0.0.1:80"])
         let weighted = try await room.make("/backends/weighted", ["backends": .object([leaf: 5])])
         let before = try await room.call("GET", "/backends/weighted/\(weighted)").body
-        let answer = try await room.call(
-            "POST", "/selvage/apply",
-            [
-                "command": "weight set", "guard": ["seconds": 60],
-                "operations": [
-                    operation("PATCH", "/backends/weighted/\(weighted)", ["backends": .object([leaf: 9])])
-                ],
-            ])
+        let request: JSON = [
+            "command": "weight set", "guard": ["seconds": 60], "idempotency_id": "once",
+            "operations": [
+                operation("PATCH", "/backends/weighted/\(weighted)", ["backends": .object([leaf: 9])])
+            ],
+        ]
+        let answer = try await room.call("POST", "/selvage/apply", request)
         #expect(answer.status == 200)
+        #expect(try await room.call("POST", "/selvage/apply", request).body == answer.body)
         #expect(answer["guard"]?["id"] == "guard_1")
         return (weighted, before)
     }
@@ -206,7 +206,8 @@ import Testing
         #expect(restarted.service.revision == revision)
     }
 
-    @Test func `a guarded change that somebody changed since is a conflict, and a kept one is forgotten`() async throws {
+    @Test func `a guarded change that somebody changed since is a conflict, and a kept one is forgotten`() async throws
+    {
         let room = try await ControlRoom()
         room.service.use(Guards())
         let (weighted, _) = try await guarded(room)

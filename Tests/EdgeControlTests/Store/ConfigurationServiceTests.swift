@@ -150,12 +150,14 @@ import Testing
     @Test func `If-Match loses with 412 and wins with the tag or a star`() async throws {
         let room = try await ControlRoom()
         let id = try await room.make("/ip_policies")
-        let stale = try await room.call("PATCH", "/ip_policies/\(id)", ["metadata": "x"], fields: [("if-match", "\"7\"")])
+        let stale = try await room.call(
+            "PATCH", "/ip_policies/\(id)", ["metadata": "x"], fields: [("if-match", "\"7\"")])
         #expect(stale.status == 412)
         #expect(stale["status_code"] == 412)
         #expect(stale["details"]?["revision"] == "1")
         #expect(try await room.call("DELETE", "/ip_policies/\(id)", fields: [("if-match", "\"0\"")]).status == 412)
-        let good = try await room.call("PATCH", "/ip_policies/\(id)", ["metadata": "x"], fields: [("if-match", "\"1\"")])
+        let good = try await room.call(
+            "PATCH", "/ip_policies/\(id)", ["metadata": "x"], fields: [("if-match", "\"1\"")])
         #expect(good.fields["etag"] == "\"2\"")
         #expect(try await room.call("DELETE", "/ip_policies/\(id)", fields: [("if-match", "*")]).status == 204)
     }
