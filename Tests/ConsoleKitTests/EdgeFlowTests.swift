@@ -130,7 +130,8 @@ struct EdgeFlowTests {
         let text = (0..<30).map(canvas.line).joined(separator: "\n")
         #expect(text.contains("- backends.\(Sample.v1) 9000") && text.contains("+ backends.\(Sample.v1) 8400"))
         let result4 = app.press("u")
-        #expect(result4.requests.map(\.path) == ["/selvage/audit/7/undo"])
+        #expect(result4.requests.map(\.path) == ["/selvage/undo"])
+        #expect(result4.requests.first?.body == ["audit_id": 7])
     }
 
     @Test func `the list of events stands still while one scrolls, and counts what is new`() {

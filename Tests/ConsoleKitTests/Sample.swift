@@ -147,8 +147,8 @@ enum Sample {
                     id: 1, at: "2026-11-21T22:30:03.000Z", severity: .crit, kind: "breaker.opened", object: api,
                     text: "breaker shop.example/v1 open: 24 of 40 failed (60 %), threshold 50 %"),
                 EventRecord(
-                    id: 2, at: "2026-11-21T22:31:00.000Z", severity: .info, kind: "configuration.changed", object: "",
-                    text: "revision 40 is in force"),
+                    id: 2, at: "2026-11-21T22:31:00.000Z", severity: .info, kind: "listener.opened", object: "",
+                    text: "listening on 127.0.0.1:8443"),
             ],
             audit: [audit(7, before: [v1: 9_000, v2: 1_000], after: [v1: 8_400, v2: 1_600])])
     }

@@ -5,8 +5,6 @@ enum AdminPaths {
     static let configuration = "/selvage/configuration"
     static let stream = "/selvage/stream"
     static let apply = "/selvage/apply"
-    static let audit = "/selvage/audit"
-    static let events = "/selvage/events"
 
     /// `keep`, `rollback` or `extend`.
     static func guardVerb(_ id: String, _ verb: String) -> String { "/selvage/guards/\(escaped(id))/\(verb)" }
@@ -14,7 +12,7 @@ enum AdminPaths {
     /// `open`, `close` or `reset`.
     static func breaker(_ route: String, _ verb: String) -> String { "/selvage/breakers/\(escaped(route))/\(verb)" }
 
-    static func undo(_ audit: UInt64) -> String { "/selvage/audit/\(audit)/undo" }
+    static let undo = "/selvage/undo"
 
     /// Percent-encodes one segment of a path.
     static func escaped(_ segment: String) -> String {

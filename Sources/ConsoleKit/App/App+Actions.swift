@@ -201,7 +201,7 @@ extension App {
         guard let backend = command.names.first, var edit = model.edits[backend],
             let object = model.inventory[backend]
         else { return [] }
-        guard command["resolve"] == "rebase", edit.rebase(on: Inventory.shares(object), revision: object.revision)
+        guard command["resolve"] == "rebase", edit.rebase(on: model.inventory.shares(object), revision: object.revision)
         else {
             model.edits[backend] = nil
             let wanted = command["resolve"] == "rebase"

@@ -129,21 +129,20 @@ extension App {
             }
             var moved = edit
             // Somebody changed something else about it: nothing of the edit is touched by that.
-            if object.revision != edit.revision, Inventory.shares(object).map(\.weight) == edit.base,
-                moved.rebase(on: Inventory.shares(object), revision: object.revision)
-            {
+            let present = model.inventory.shares(object)
+            let isUntouched = weights(present.map { ($0.id, $0.weight) }) == weights(zip(edit.children, edit.base))
+            if object.revision != edit.revision, isUntouched, moved.rebase(on: present, revision: object.revision) {
                 model.edits[id] = moved
-            } else if !edit.isChanged {
+            } else if !edit.isChanged && object.revision != edit.revision {
                 model.edits[id] = nil
             }
         }
         guard let (target, edit, refused) = unsettled else { return }
         unsettled = nil
         guard let object = model.inventory[target.backendID] else { return }
-        let theirs = Inventory.shares(object)
+        let theirs = model.inventory.shares(object)
         if !refused {
-            let applied = Dictionary(theirs.map { ($0.id, $0.weight) }, uniquingKeysWith: { first, _ in first })
-            if applied == edit.weights {
+            if weights(theirs.map { ($0.id, $0.weight) }) == edit.weights {
                 model.edits[target.backendID] = nil
                 model.say("the answer was lost, but the change is in force", .ok)
             } else {
@@ -151,7 +150,7 @@ extension App {
             }
             return
         }
-        if theirs.map(\.weight) == edit.base {
+        if weights(theirs.map { ($0.id, $0.weight) }) == weights(zip(edit.children, edit.base)) {
             model.say(
                 "something else of \(target.name) had changed: yours is staged on the new revision, a applies", .warn)
             return
@@ -159,6 +158,10 @@ extension App {
         let who = model.journal.lastChange(of: target.backendID)?.record.principal ?? object.changedBy
         overlays.append(
             ConflictBox(target: target, mine: edit, theirs: theirs, revision: object.revision, who: who))
+    }
+
+    private func weights(_ shares: some Sequence<(String, Int64)>) -> [String: Int64] {
+        Dictionary(Array(shares), uniquingKeysWith: { first, _ in first })
     }
 
     private mutating func unanswered(_ tag: RequestTag, _ reason: String) -> [Effect] {

@@ -37,12 +37,20 @@ struct CommandLineOptions {
             let parts = argument.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false).map(String.init)
             let inline = parts.count > 1 ? parts[1] : nil
             if try flag(parts[0], inline) { continue }
+            guard CommandLineOptions.valued.contains(parts[0]) else {
+                throw CommandFault(.usage, "no option is called \(parts[0])")
+            }
             guard let value = inline ?? rest.popFirst() else {
                 throw CommandFault(.usage, "\(argument) needs a value")
             }
             try option(parts[0], value)
         }
     }
+
+    private static let valued: Set<String> = [
+        "--socket", "--theme", "--color", "--screen", "--size", "-o", "--output", "--if-match", "--guard",
+        "--guard-err",
+    ]
 
     private mutating func flag(_ name: String, _ inline: String?) throws(CommandFault) -> Bool {
         switch name {

@@ -136,7 +136,7 @@ struct HeadlessRun {
     }
 
     private func once() throws -> Int32 {
-        var app = App(options: App.Options(readOnly: true, address: options.socketPath, screen: options.screen))
+        var app = App(options: App.Options(address: options.socketPath, screen: options.screen))
         _ = app.start(now: 0)
         let answer = try connection.request("GET", AdminPaths.configuration)
         guard answer.status == 200 else { throw fault(answer.status, answer.body) }

@@ -209,7 +209,8 @@ struct Planner {
     private func undo(_ command: Command) throws(CommandFault) -> RequestPlan {
         guard let number = UInt64(try name(command, 0)) else { throw usage(.undo) }
         return RequestPlan(
-            command: command.text, steps: [step("POST", AdminPaths.undo(number), nil, command.text)],
+            command: command.text,
+            steps: [step("POST", AdminPaths.undo, ["audit_id": .int(Int64(clamping: number))], command.text)],
             success: "change \(number) is undone")
     }
 

@@ -45,7 +45,7 @@ struct WeightPlanner {
 
     func edit(_ backendID: String) -> WeightEdit? {
         inventory[backendID].flatMap {
-            WeightEdit(backendID: backendID, weights: Inventory.shares($0), revision: $0.revision)
+            WeightEdit(backendID: backendID, weights: inventory.shares($0), revision: $0.revision)
         }
     }
 
@@ -77,8 +77,14 @@ struct WeightPlanner {
     }
 
     private func child(_ name: String, of edit: WeightEdit) throws(CommandFault) -> Int {
-        let found = edit.children.indices.filter { index in
+        var found = edit.children.indices.filter { index in
             edit.children[index] == name || inventory.name(edit.children[index]) == name
+        }
+        if found.isEmpty {
+            // Among so few, one word of the name is enough: `v2` for `Checkout v2`.
+            found = edit.children.indices.filter { index in
+                inventory.name(edit.children[index]).split(separator: " ").contains { $0 == name }
+            }
         }
         guard let index = found.first, found.count == 1 else {
             let known = edit.children.map(inventory.name).joined(separator: ", ")

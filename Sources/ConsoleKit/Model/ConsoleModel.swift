@@ -74,6 +74,13 @@ struct ConsoleModel: Sendable {
     /// Seconds that a guard has left now, between two ticks.
     func remaining(_ status: GuardStatus) -> Int { max(0, Int((status.remaining - age).rounded(.up))) }
 
+    /// What an entry says, with the name of what it is about when its text leaves that out.
+    func sentence(_ entry: Journal.Entry) -> String {
+        guard case .event(let record) = entry.kind, !record.object.isEmpty else { return entry.text }
+        let name = inventory.name(record.object)
+        return record.text.contains(name) || name == record.object ? record.text : "\(name): \(record.text)"
+    }
+
     mutating func say(_ text: String, _ role: ColorRole = .text, for seconds: Double = 8) {
         notice = Notice(text: text, role: role, until: now + seconds)
     }

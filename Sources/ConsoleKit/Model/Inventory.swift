@@ -122,11 +122,11 @@ struct Inventory: Sendable {
         document["backend"]?["backend"]?["id"]?.stringValue ?? document["backend"]?["backend_id"]?.stringValue
     }
 
-    /// Identifier and weight of each child of a weighted backend, by identifier.
-    static func shares(_ backend: StoredObject) -> [(id: String, weight: Int64)] {
+    /// Identifier and weight of each child of a weighted backend, by name.
+    func shares(_ backend: StoredObject) -> [(id: String, weight: Int64)] {
         (backend.document["backends"]?.objectValue ?? [:])
             .compactMap { id, weight in weight.intValue.map { (id: id, weight: $0) } }
-            .sorted { $0.id < $1.id }
+            .sorted { (name($0.id), $0.id) < (name($1.id), $1.id) }
     }
 
     /// A backend in a few words: `2 (84/16)`, `127.0.0.1:9001`.
@@ -134,7 +134,7 @@ struct Inventory: Sendable {
         guard let backend = self[id] else { return id }
         switch Inventory.backendKind(id) {
         case "weighted":
-            let shares = Inventory.shares(backend)
+            let shares = shares(backend)
             let percents = Percent.whole(shares.map(\.weight))
             return "\(shares.count) (\(percents.map(String.init).joined(separator: "/")))"
         case "failover": return "failover of \(backend.document["backends"]?.arrayValue?.count ?? 0)"

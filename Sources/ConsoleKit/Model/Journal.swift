@@ -82,6 +82,8 @@ struct Journal: Sendable {
     }
 
     private mutating func add(_ entry: Entry) {
+        // Every write has its audit record, which says more.
+        if case .event(let record) = entry.kind, record.kind == "configuration.changed" { return }
         guard known.insert(entry.id).inserted else { return }
         // Times may arrive slightly out of order when two sources write; most belong at the end.
         var place = entries.count

@@ -68,8 +68,10 @@ struct WeightEdit: Sendable, Hashable {
     /// Takes over what somebody else has applied meanwhile, and keeps the staged shares.
     /// - Returns: `false` when the children are not the same any more.
     mutating func rebase(on weights: [(id: String, weight: Int64)], revision: UInt64) -> Bool {
-        guard weights.map(\.id) == children else { return false }
-        base = weights.map { max(0, $0.weight) }
+        let known = Dictionary(weights.map { ($0.id, $0.weight) }, uniquingKeysWith: { first, _ in first })
+        let ordered = children.compactMap { known[$0] }
+        guard ordered.count == children.count, known.count == children.count else { return false }
+        base = ordered.map { max(0, $0) }
         self.revision = revision
         attempt += 1
         return true

@@ -131,7 +131,7 @@ struct EdgeScreen: TableScreen {
 
     private static func describe(_ id: String, _ inventory: Inventory) -> String {
         guard let backend = inventory[id], id.hasPrefix("bkdwd") else { return inventory.summary(ofBackend: id) }
-        let shares = Inventory.shares(backend)
+        let shares = inventory.shares(backend)
         return zip(shares, Percent.whole(shares.map(\.weight)))
             .map { "\(inventory.name($0.id)) \($1)%" }.joined(separator: ", ")
     }

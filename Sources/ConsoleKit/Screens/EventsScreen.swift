@@ -40,7 +40,7 @@ struct EventsScreen: TableScreen {
                 cells: [
                     Table.Cell(entry.clock, .dim), Table.Cell(entry.severity, entry.role), Table.Cell(entry.who),
                     Table.Cell(entry.label, .dim),
-                    Table.Cell(entry.text, entry.severity == "crit" ? .crit : .text),
+                    Table.Cell(model.sentence(entry), entry.severity == "crit" ? .crit : .text),
                 ])
         }
         var table = Table(columns: columns, rows: rows)

@@ -193,7 +193,7 @@ struct OverviewScreen: TableScreen {
                 role: entry.role)
             let who = entry.who.isEmpty ? "" : entry.who + "  "
             canvas.put(
-                "\(entry.clock) \(who)\(entry.text)", row: line, column: at, width: rect.endColumn - at)
+                "\(entry.clock) \(who)\(model.sentence(entry))", row: line, column: at, width: rect.endColumn - at)
             line += 1
         }
         if model.journal.entries.isEmpty && line == rect.row {
