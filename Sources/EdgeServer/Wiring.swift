@@ -53,7 +53,8 @@ struct RunningServer: Sendable {
         let store = try SQLiteStore(path: settings.dataFolder + "/configuration.sqlite")
         let authority = try InternalAuthority(folder: settings.dataFolder, now: .now())
         let catalogue = Catalogue(
-            modules: StandardModules.registry, tcpPorts: settings.tcp?.ports, publicName: settings.tcp?.publicHost ?? settings.node)
+            modules: StandardModules.registry, tcpPorts: settings.tcp?.ports,
+            publicName: settings.tcp?.publicHost ?? settings.node)
         let sinks = ConfigurationService.Sinks(
             audit: { later.live?.publish($0) },
             event: { events.record($0, kind: $1, object: $2, text: $3) })

@@ -8,10 +8,12 @@ public func onThread<R: Sendable>(_ body: @escaping @Sendable () throws -> R) as
         let box = Box { continuation.resume(with: Result(catching: body)) }
         var thread = pthread_t()
         let argument = Unmanaged.passRetained(box).toOpaque()
-        pthread_create(&thread, nil, { argument in
-            Unmanaged<Box>.fromOpaque(argument!).takeRetainedValue().run()
-            return nil
-        }, argument)
+        pthread_create(
+            &thread, nil,
+            { argument in
+                Unmanaged<Box>.fromOpaque(argument!).takeRetainedValue().run()
+                return nil
+            }, argument)
         pthread_detach(thread)
     }
 }
@@ -45,5 +47,9 @@ public final class Counter: Sendable {
     public init() {}
     public var value: Int { count.withLock { $0 } }
     @discardableResult
-    public func raise() -> Int { count.withLock { $0 += 1; return $0 } }
+    public func raise() -> Int {
+        count.withLock {
+            $0 += 1; return $0
+        }
+    }
 }

@@ -38,7 +38,9 @@ public func run(_ words: [String], input: String? = nil, seconds: Double = 30) t
 }
 
 /// `curl` for a host that an edge on this machine serves over TLS.
-public func curl(_ host: String, port: UInt16, v6: Bool = false, path: String = "/", _ options: [String] = []) throws -> CommandResult {
+public func curl(_ host: String, port: UInt16, v6: Bool = false, path: String = "/", _ options: [String] = []) throws
+    -> CommandResult
+{
     try run(
         ["curl", "-sk", "--max-time", "20", "--resolve", "\(host):\(port):\(v6 ? "[::1]" : "127.0.0.1")"] + options
             + ["https://\(host):\(port)\(path)"])

@@ -88,7 +88,9 @@ public final class RawSocket: Sendable {
             }
             if let found { return found }
             guard try more() else {
-                throw Failure(description: "the connection ended before \(String(decoding: mark, as: UTF8.self).debugDescription)")
+                throw Failure(
+                    description: "the connection ended before \(String(decoding: mark, as: UTF8.self).debugDescription)"
+                )
             }
         }
     }
@@ -115,7 +117,8 @@ public final class RawSocket: Sendable {
     /// One answer with a content-length (or none): head and body.
     public func receiveAnswer() throws -> (head: String, body: String) {
         let head = try receive(until: "\r\n\r\n")
-        let length = head.lowercased().split(separator: "\r\n").first { $0.hasPrefix("content-length:") }
+        let length =
+            head.lowercased().split(separator: "\r\n").first { $0.hasPrefix("content-length:") }
             .flatMap { Int($0.dropFirst("content-length:".count).drop { $0 == " " }) } ?? 0
         return (head, String(decoding: try receive(count: length), as: UTF8.self))
     }

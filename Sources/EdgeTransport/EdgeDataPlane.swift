@@ -45,10 +45,12 @@ public final class EdgeDataPlane: DataPlane {
 
     /// Starts the loops' threads.
     public func start() {
-        guard state.withLock({ state in
-            defer { state.isStarted = true }
-            return !state.isStarted
-        }) else { return }
+        guard
+            state.withLock({ state in
+                defer { state.isStarted = true }
+                return !state.isStarted
+            })
+        else { return }
         for loop in loops { Threads.start { loop.run() } }
         let keys = ticketKeys
         let interval = Duration.milliseconds(Int64(settings.ticketKeyRotation))
@@ -93,12 +95,14 @@ public final class EdgeDataPlane: DataPlane {
         unixPath: String, mode: UInt32 = 0o600, handler: @escaping RequestHandler
     ) throws(SystemError) {
         let descriptor = try Sockets.listen(unixPath: unixPath, mode: mode)
-        open(descriptor, .handler(handler), Region("local"), slots.slot("admin"), on: loops[0], shared: false, port: nil)
+        open(
+            descriptor, .handler(handler), Region("local"), slots.slot("admin"), on: loops[0], shared: false, port: nil)
     }
 
     /// Serves a program's answers over cleartext TCP, for demo upstreams and tests.
     @discardableResult
-    public func listen(_ address: SocketAddress, handler: @escaping RequestHandler) throws(SystemError) -> SocketAddress {
+    public func listen(_ address: SocketAddress, handler: @escaping RequestHandler) throws(SystemError) -> SocketAddress
+    {
         var bound = address
         for (index, loop) in loops.enumerated() {
             let descriptor = try Sockets.listen(bound)

@@ -63,7 +63,9 @@ final class HTTP1Connection: ChannelHandler, ExchangeClient {
         for _ in 0..<8 {
             switch channel.read() {
             case .bytes(let bytes):
-                receive(UnsafeBufferPointer(start: bytes.baseAddress?.assumingMemoryBound(to: UInt8.self), count: bytes.count))
+                receive(
+                    UnsafeBufferPointer(
+                        start: bytes.baseAddress?.assumingMemoryBound(to: UInt8.self), count: bytes.count))
                 if channel.isReadingPaused || !channel.isOpen { return }
             case .blocked: return
             case .ended: return inputEnded()

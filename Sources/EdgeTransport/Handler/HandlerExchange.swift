@@ -40,7 +40,8 @@ final class HandlerExchange: Exchange {
         guard !isRefused, let facts else { return }
         let head = view.request
         let path = head.path
-        let query = head.target.count > path.count
+        let query =
+            head.target.count > path.count
             ? head.text(.init(start: path.range.upperBound + 1, count: Int(head.target.count - path.count) - 1)) : ""
         let request = HandlerRequest(
             method: head.text(head.method), path: head.text(path), query: query,

@@ -8,7 +8,8 @@ final class Listener: EventSource {
     /// A descriptor kept back, so that running out of them still leaves a way to turn clients away.
     private var reserve: Int32
 
-    init(loop: EventLoop, descriptor: Int32, shared: Bool, onConnection: @escaping (Int32) -> Void) throws(SystemError) {
+    init(loop: EventLoop, descriptor: Int32, shared: Bool, onConnection: @escaping (Int32) -> Void) throws(SystemError)
+    {
         self.onConnection = onConnection
         reserve = Glibc.open("/dev/null", O_RDONLY | O_CLOEXEC)
         super.init(loop: loop)

@@ -21,7 +21,9 @@ public struct SocketAddress: Hashable, Sendable, CustomStringConvertible {
             v4.sin_port = port.bigEndian
             v4.sin_addr.s_addr = UInt32(truncatingIfNeeded: address.low).bigEndian
             return withUnsafePointer(to: &v4) {
-                $0.withMemoryRebound(to: sockaddr.self, capacity: 1) { body($0, socklen_t(MemoryLayout<sockaddr_in>.size)) }
+                $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+                    body($0, socklen_t(MemoryLayout<sockaddr_in>.size))
+                }
             }
         }
         var v6 = sockaddr_in6()
@@ -32,7 +34,9 @@ public struct SocketAddress: Hashable, Sendable, CustomStringConvertible {
             $0.storeBytes(of: address.low.bigEndian, toByteOffset: 8, as: UInt64.self)
         }
         return withUnsafePointer(to: &v6) {
-            $0.withMemoryRebound(to: sockaddr.self, capacity: 1) { body($0, socklen_t(MemoryLayout<sockaddr_in6>.size)) }
+            $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+                body($0, socklen_t(MemoryLayout<sockaddr_in6>.size))
+            }
         }
     }
 
@@ -42,13 +46,17 @@ public struct SocketAddress: Hashable, Sendable, CustomStringConvertible {
         case AF_INET:
             self = withUnsafeBytes(of: &storage) {
                 let v4 = $0.load(as: sockaddr_in.self)
-                return SocketAddress(IPAddress(v4: UInt32(bigEndian: v4.sin_addr.s_addr)), port: UInt16(bigEndian: v4.sin_port))
+                return SocketAddress(
+                    IPAddress(v4: UInt32(bigEndian: v4.sin_addr.s_addr)), port: UInt16(bigEndian: v4.sin_port))
             }
         case AF_INET6:
             self = withUnsafeBytes(of: &storage) {
                 let v6 = $0.load(as: sockaddr_in6.self)
                 let (high, low) = withUnsafeBytes(of: v6.sin6_addr) {
-                    (UInt64(bigEndian: $0.load(as: UInt64.self)), UInt64(bigEndian: $0.load(fromByteOffset: 8, as: UInt64.self)))
+                    (
+                        UInt64(bigEndian: $0.load(as: UInt64.self)),
+                        UInt64(bigEndian: $0.load(fromByteOffset: 8, as: UInt64.self))
+                    )
                 }
                 return SocketAddress(IPAddress(high: high, low: low), port: UInt16(bigEndian: v6.sin6_port))
             }

@@ -32,9 +32,11 @@ final class TLSContext: @unchecked Sendable {
     static func listener() throws(TLSError) -> TLSContext {
         let context = try TLSContext(TLS_server_method())
         context.prepareServer()
-        SSL_CTX_set_client_hello_cb(context.pointer, { ssl, alert, _ in
-            TLSSession.of(ssl)?.clientHello(ssl, alert) ?? SSL_CLIENT_HELLO_ERROR
-        }, nil)
+        SSL_CTX_set_client_hello_cb(
+            context.pointer,
+            { ssl, alert, _ in
+                TLSSession.of(ssl)?.clientHello(ssl, alert) ?? SSL_CLIENT_HELLO_ERROR
+            }, nil)
         selvage_ctx_set_ticket_callback(context.pointer) { ssl, name, iv, cipher, mac, encrypt in
             guard let keys = TLSSession.of(ssl)?.ticketKeys, let name, let iv, let cipher, let mac else { return -1 }
             return encrypt == 1 ? keys.seal(name, iv, cipher, mac) : keys.open(name, iv, cipher, mac)
@@ -80,12 +82,14 @@ final class TLSContext: @unchecked Sendable {
         selvage_ctx_session_cache_off(pointer)
         var name: [UInt8] = Array("selvage".utf8)
         SSL_CTX_set_session_id_context(pointer, &name, UInt32(name.count))
-        SSL_CTX_set_alpn_select_cb(pointer, { ssl, out, outLength, offered, length, _ in
-            guard let session = TLSSession.of(ssl), session.offersHTTP, let offered, let out, let outLength else {
-                return SSL_TLSEXT_ERR_NOACK
-            }
-            return session.selectProtocol(out, outLength, UnsafeBufferPointer(start: offered, count: Int(length)))
-        }, nil)
+        SSL_CTX_set_alpn_select_cb(
+            pointer,
+            { ssl, out, outLength, offered, length, _ in
+                guard let session = TLSSession.of(ssl), session.offersHTTP, let offered, let out, let outLength else {
+                    return SSL_TLSEXT_ERR_NOACK
+                }
+                return session.selectProtocol(out, outLength, UnsafeBufferPointer(start: offered, count: Int(length)))
+            }, nil)
     }
 
     private static func certificates(_ pem: String) throws(TLSError) -> [OpaquePointer] {

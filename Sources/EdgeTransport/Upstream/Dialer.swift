@@ -65,7 +65,8 @@ final class Dialer: ChannelHandler {
     private func tryNext() {
         while !addresses.isEmpty {
             let address = addresses.removeFirst()
-            let left = deadline.nanoseconds > loop.now.nanoseconds
+            let left =
+                deadline.nanoseconds > loop.now.nanoseconds
                 ? (deadline.nanoseconds - loop.now.nanoseconds) / 1_000_000 : 0
             guard left > 0 else { break }
             do {

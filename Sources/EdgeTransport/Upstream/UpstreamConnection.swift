@@ -65,7 +65,11 @@ final class UpstreamConnection: ChannelHandler {
     /// The exchange is over. Only a connection on which both directions ended cleanly serves again.
     func release() {
         exchange = nil
-        if mayKeep, requestDone, channel.isOpen, !channel.hasQueuedBytes, !channel.peerHasShut { pool.put(self) } else { close() }
+        if mayKeep, requestDone, channel.isOpen, !channel.hasQueuedBytes, !channel.peerHasShut {
+            pool.put(self)
+        } else {
+            close()
+        }
     }
 
     /// Hands the bare connection over: an upgrade was agreed on.
@@ -103,7 +107,9 @@ final class UpstreamConnection: ChannelHandler {
             switch channel.read() {
             case .bytes(let bytes):
                 guard exchange != nil else { return dropIdle() }
-                receive(UnsafeBufferPointer(start: bytes.baseAddress?.assumingMemoryBound(to: UInt8.self), count: bytes.count))
+                receive(
+                    UnsafeBufferPointer(
+                        start: bytes.baseAddress?.assumingMemoryBound(to: UInt8.self), count: bytes.count))
                 exchange?.flushClient()
                 guard case .idle = state else {
                     if case .closed = state { return }
@@ -170,7 +176,8 @@ final class UpstreamConnection: ChannelHandler {
                 let step = decoder.next(bytes, from: &offset)
                 state = .body(decoder)
                 switch step {
-                case .data(let range): exchange.upstreamBody(UnsafeRawBufferPointer(UnsafeBufferPointer(rebasing: bytes[range])))
+                case .data(let range):
+                    exchange.upstreamBody(UnsafeRawBufferPointer(UnsafeBufferPointer(rebasing: bytes[range])))
                 case .needMore:
                     if offset < bytes.count { partial.append(contentsOf: bytes[offset...]) }
                     return

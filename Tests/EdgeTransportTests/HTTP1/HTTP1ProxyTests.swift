@@ -25,7 +25,8 @@ import Testing
     private func echo(_ request: HandlerRequest) -> HandlerResponse {
         let fields = request.fields.map { "\($0.name): \($0.value)" }.joined(separator: "\n")
         let text = "\(request.method) \(request.path)?\(request.query)\n\(fields)\n\n"
-        return HandlerResponse(status: 200, fields: [("x-upstream", "yes")], body: .bytes(Array(text.utf8) + request.body))
+        return HandlerResponse(
+            status: 200, fields: [("x-upstream", "yes")], body: .bytes(Array(text.utf8) + request.body))
     }
 
     @Test func `C50 a request reaches the upstream of its host, and the answer comes back`() async throws {
@@ -229,7 +230,9 @@ import Testing
         }
     }
 
-    @Test func `an idle upstream connection that its peer has closed is replaced without the client noticing`() async throws {
+    @Test func `an idle upstream connection that its peer has closed is replaced without the client noticing`()
+        async throws
+    {
         let upstream = try RawServer { connection in
             // One answer per connection, with keep-alive promised and not kept.
             _ = try connection.receive(until: "\r\n\r\n")

@@ -41,9 +41,11 @@ import Testing
             let body = String(repeating: "0123456789abcdef", count: 60_000)
             let result = try await onThread {
                 try run(
-                    ["curl", "-sk", "--http2", "--max-time", "20", "--resolve",
-                     "\(Self.host):\(edge.httpsPort):127.0.0.1", "--data-binary", "@-",
-                     "https://\(Self.host):\(edge.httpsPort)/"], input: body)
+                    [
+                        "curl", "-sk", "--http2", "--max-time", "20", "--resolve",
+                        "\(Self.host):\(edge.httpsPort):127.0.0.1", "--data-binary", "@-",
+                        "https://\(Self.host):\(edge.httpsPort)/",
+                    ], input: body)
             }
             #expect(result.output == body)
         }
@@ -53,8 +55,10 @@ import Testing
         try await withProxy({ _ in HandlerResponse(status: 200, body: .bytes(Array("hello".utf8))) }) { edge, _ in
             let result = try await onThread {
                 try run(
-                    ["h2load", "-n", "2000", "-c", "10", "-m", "20", "--connect-to=127.0.0.1:\(edge.httpsPort)",
-                     "https://\(Self.host):\(edge.httpsPort)/"])
+                    [
+                        "h2load", "-n", "2000", "-c", "10", "-m", "20", "--connect-to=127.0.0.1:\(edge.httpsPort)",
+                        "https://\(Self.host):\(edge.httpsPort)/",
+                    ])
             }
             #expect(result.output.contains("2000 succeeded, 0 failed"), "\(result.output)")
         }
@@ -64,9 +68,11 @@ import Testing
         try await withProxy({ _ in HandlerResponse(status: 200, body: .bytes(Array("hello".utf8))) }) { edge, _ in
             let result = try await onThread {
                 try run(
-                    ["curl", "-s", "--http2-prior-knowledge", "--max-time", "10", "--resolve",
-                     "\(Self.host):\(edge.clearPort):127.0.0.1", "http://\(Self.host):\(edge.clearPort)/",
-                     "-w", " %{http_version}"])
+                    [
+                        "curl", "-s", "--http2-prior-knowledge", "--max-time", "10", "--resolve",
+                        "\(Self.host):\(edge.clearPort):127.0.0.1", "http://\(Self.host):\(edge.clearPort)/",
+                        "-w", " %{http_version}",
+                    ])
             }
             #expect(result.output == "hello 2")
         }
@@ -74,7 +80,9 @@ import Testing
 
     @Test func `an edge's own error is an answer over HTTP/2 too`() async throws {
         try await withProxy({ _ in HandlerResponse(status: 200) }) { edge, _ in
-            await edge.change { $0.addEdge(host: Self.host, backend: "bkdsc_none"); $0.addStatic("bkdsc_none", port: 1) }
+            await edge.change {
+                $0.addEdge(host: Self.host, backend: "bkdsc_none"); $0.addStatic("bkdsc_none", port: 1)
+            }
             let result = try await onThread { try curl(Self.host, port: edge.httpsPort, ["--http2", "-i"]) }
             #expect(result.output.hasPrefix("HTTP/2 502"))
             #expect(result.output.contains("ngrok-error-code: ERR_NGROK_3006"))

@@ -56,8 +56,11 @@ import Testing
         } _: { edge in
             let result = try await onThread {
                 try run(
-                    ["openssl", "s_client", "-quiet", "-verify_quiet", "-ign_eof", "-connect", "127.0.0.1:\(edge.httpsPort)",
-                     "-servername", "tls.example.com"], input: "marker bytes", seconds: 3)
+                    [
+                        "openssl", "s_client", "-quiet", "-verify_quiet", "-ign_eof", "-connect",
+                        "127.0.0.1:\(edge.httpsPort)",
+                        "-servername", "tls.example.com",
+                    ], input: "marker bytes", seconds: 3)
             }
             #expect(result.output.contains("hi"), "\(result)")
         }

@@ -32,7 +32,9 @@ import Testing
     }
 
     @Test func `an unknown name is refused with an alert before any certificate is shown`() async throws {
-        try await withEdge { $0.addDomain("one.example.com") } _: { edge in
+        try await withEdge {
+            $0.addDomain("one.example.com")
+        } _: { edge in
             let result = try await onThread { try handshake(edge.httpsPort, "unknown.example.com") }
             #expect(result.errors.contains("unrecognized name"))
             #expect(!result.output.contains("BEGIN CERTIFICATE"))
@@ -49,13 +51,16 @@ import Testing
         } _: { edge in
             let result = try await onThread {
                 try run(
-                    ["sh", "-c", """
-                    f=$(mktemp); trap 'rm -f $f' EXIT
-                    r='GET / HTTP/1.1\\r\\nHost: one.example.com\\r\\nConnection: close\\r\\n\\r\\n'
-                    c="openssl s_client -ign_eof -connect 127.0.0.1:\(edge.httpsPort) -servername one.example.com \(version)"
-                    printf "$r" | $c -sess_out $f >/dev/null 2>&1
-                    printf "$r" | $c -sess_in $f 2>/dev/null | grep -c Reused
-                    """])
+                    [
+                        "sh", "-c",
+                        """
+                        f=$(mktemp); trap 'rm -f $f' EXIT
+                        r='GET / HTTP/1.1\\r\\nHost: one.example.com\\r\\nConnection: close\\r\\n\\r\\n'
+                        c="openssl s_client -ign_eof -connect 127.0.0.1:\(edge.httpsPort) -servername one.example.com \(version)"
+                        printf "$r" | $c -sess_out $f >/dev/null 2>&1
+                        printf "$r" | $c -sess_in $f 2>/dev/null | grep -c Reused
+                        """,
+                    ])
             }
             #expect(result.output == "1\n")
         }
@@ -85,7 +90,8 @@ import Testing
             configuration.addEdge("edghts_2", host: "two.example.com", backend: "bkdsc_a")
         } _: { edge in
             let result = try await onThread {
-                try curl("one.example.com", port: edge.httpsPort, ["-H", "Host: two.example.com", "-w", "%{http_code}"])
+                try curl(
+                    "one.example.com", port: edge.httpsPort, ["-H", "Host: two.example.com", "-w", "%{http_code}"])
             }
             #expect(result.output.hasSuffix("421"))
             #expect(upstream.requests.value == 0)
