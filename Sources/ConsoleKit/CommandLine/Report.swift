@@ -124,7 +124,10 @@ struct Report {
             let kind = Inventory.backendKind(backend.id)
             return Row(
                 id: backend.id, name: name,
-                cells: [name, kind, inventory.summary(ofBackend: backend.id), "\(backend.revision)"] + figures(row) + [
+                cells: [
+                    name, kind, backend.document["address"]?.stringValue ?? inventory.summary(ofBackend: backend.id),
+                    "\(backend.revision)",
+                ] + figures(row) + [
                     backend.id
                 ],
                 document: [

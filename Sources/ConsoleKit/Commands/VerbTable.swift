@@ -53,7 +53,7 @@ enum VerbTable {
             .edgeEdit, "edge edit", keys: ["e"], in: .edges, danger: .reversible, short: "edit",
             "Description and hosts"),
         Verb(
-            .edgeDelete, "edge delete", "NAME", keys: ["D"], in: .edges, danger: .destructive, short: "delete",
+            .edgeDelete, "edge delete", "EDGE", keys: ["D"], in: .edges, danger: .destructive, short: "delete",
             surfaces: [.palette, .shell], "Delete an edge with its routes"),
     ]
 
@@ -110,7 +110,7 @@ enum VerbTable {
         Verb(.weightPrevious, "weight previous", keys: ["["], in: .weights, "Previous route"),
         Verb(.weightNext, "weight next", keys: ["]"], in: .weights, short: "next route", "Next route"),
         Verb(
-            .apply, "apply", keys: ["a"], in: .weights, danger: .reversible, short: "preview and apply",
+            .apply, "apply", keys: ["a"], in: .weights, danger: .reversible, short: "preview",
             surfaces: .palette, "Show what would change, then apply"),
         Verb(.discard, "discard", keys: ["x"], in: .weights, short: "discard", surfaces: .palette, "Forget the edit"),
         Verb(

@@ -27,6 +27,10 @@ extension Canvas {
         guard width > 0 else { return [] }
         var lines: [String] = []
         for paragraph in text.split(separator: "\n", omittingEmptySubsequences: false) {
+            if Sanitiser.width(String(paragraph)) <= width {
+                lines.append(String(paragraph))
+                continue
+            }
             var line = ""
             for word in paragraph.split(separator: " ") {
                 var word = word[...]

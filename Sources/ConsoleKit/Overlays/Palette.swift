@@ -57,7 +57,8 @@ struct Palette: Overlay {
         let kinds: [(String, Resolver.Kind)] = [("ROUTE", .route), ("EDGE", .edge), ("BACKEND", .backend)]
         let place = head.count - verb.name.split(separator: " ").count
         let shapes = verb.arguments.split(separator: " ").map(String.init)
-        let shape = shapes.indices.contains(place) ? shapes[place] : shapes.last ?? ""
+        let isRepeated = shapes.last?.contains("…") == true
+        let shape = shapes.indices.contains(place) ? shapes[place] : isRepeated ? shapes.last ?? "" : ""
         let resolver = Resolver(inventory: model.inventory)
         for (word, kind) in kinds where shape.contains(word) || shape == "NAME" {
             names += resolver.all.filter { $0.kind == kind }.map { (model.inventory.uniqueName($0.id), kind.rawValue) }
