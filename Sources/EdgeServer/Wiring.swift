@@ -38,10 +38,7 @@ struct RunningServer: Sendable {
         let api = makeAPI(settings, configuration, live, log)
         try plane.listen(unixPath: settings.admin.socket, mode: UInt32(settings.admin.mode)) { await api.handle($0) }
         log("admin API on \(settings.admin.socket)")
-        for (object, problem) in await plane.problems() {
-            events.record(.crit, kind: "listener.failed", object: object, text: problem)
-            log("\(object): \(problem)")
-        }
+        for (object, problem) in await plane.problems() { log("\(object): \(problem)") }
         return RunningServer(
             plane: plane, tasks: [Task { await live.run() }, Task { await renewCertificates(configuration, log) }])
     }
@@ -68,17 +65,11 @@ struct RunningServer: Sendable {
         _ settings: ServerSettings, _ plane: EdgeDataPlane, _ slots: SlotTable, _ breakers: CircuitBreakers,
         _ events: EventLog, _ configuration: ConfigurationService
     ) -> LiveService {
-        let sources = LiveService.Sources(
-            dataPlane: plane, slots: slots, breakers: breakers, events: events, guards: configuration,
-            configuration: { configuration.configuration }, snapshot: { configuration.snapshot },
-            recentAudit: { await configuration.recentAudit($0) },
-            audit: { try await configuration.note($0, command: $1, kind: $2, id: $3) })
-        let clock = LiveService.Clock(
-            now: { MonotonicTime(nanoseconds: DispatchTime.now().uptimeNanoseconds) }, wall: { Date() },
-            makeID: { Identity.make($0, time: .now()) })
-        return LiveService(
+        LiveService(
             name: .init(node: settings.node, region: settings.region.code, version: ServerVersion.current),
-            sources: sources, clock: clock)
+            sources: .init(
+                dataPlane: plane, slots: slots, breakers: breakers, events: events, configuration: configuration),
+            clock: .system)
     }
 
     private static func makeAPI(

@@ -80,6 +80,8 @@ public final class LiveService: Sendable {
         var machine: StatisticsMachine
         var measurement: TrafficMeasurement?
         var configuration = LiveConfiguration()
+        /// What the data plane could not put in force, as last told.
+        var problems: [String: String] = [:]
     }
 
     let name: Name
@@ -175,7 +177,23 @@ extension LiveService {
         }
         guards.observe(sample, keys: keys, now: now)
         guards.poll(now: now)
+        tell(await sources.dataPlane.problems())
         publishTick()
+    }
+
+    /// A port that could not be opened or a certificate that does not load is an event when it begins and when it
+    /// ends: the write that caused it was sound, and the rest serves all the same.
+    func tell(_ problems: [String: String]) {
+        let before = state.withLock { state in
+            defer { state.problems = problems }
+            return state.problems
+        }
+        for (object, text) in problems.sorted(by: { $0.key < $1.key }) where before[object] != text {
+            sources.events.record(.crit, kind: "transport.failed", object: object, text: text)
+        }
+        for object in before.keys.sorted() where problems[object] == nil {
+            sources.events.record(.info, kind: "transport.recovered", object: object, text: "\(object) is in force")
+        }
     }
 
     /// Looks for what must be told at once: breakers that changed, and guards that began or ended. The tick that then

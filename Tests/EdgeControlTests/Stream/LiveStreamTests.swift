@@ -194,4 +194,16 @@ struct LiveStreamTests {
             id: UInt64(id), at: "2026-01-01T00:00:00.000Z", principal: "alice", origin: "socket", command: "c",
             revision: 2, changes: [AuditRecord.Change(kind: "route", id: "r", before: nil, after: after)])
     }
+
+    @Test func `what the data plane cannot put in force is one event when it begins and one when it ends`() async {
+        let world = LiveWorld()
+        await world.service.tick()
+        world.plane.troubles.change { $0 = ["port/20000": "bind: Address already in use"] }
+        await world.service.tick()
+        await world.service.tick()
+        world.plane.troubles.change { $0 = [:] }
+        await world.service.tick()
+        let told = world.events.recent(10).map { "\($0.severity) \($0.kind) \($0.object)" }
+        #expect(told == ["crit transport.failed port/20000", "info transport.recovered port/20000"])
+    }
 }

@@ -17,10 +17,11 @@ final class ManualTime: Sendable {
 final class CountingPlane: DataPlane {
     let slots = SlotTable()
     private let state = Mutex(TrafficSample())
+    let troubles = Shelf<[String: String]>([:])
 
     func publish(_ snapshot: Snapshot) async {}
     func sample() async -> TrafficSample { state.withLock { $0 } }
-    func problems() async -> [String: String] { [:] }
+    func problems() async -> [String: String] { troubles.now }
 
     /// Counts exchanges of `key` that began and ended, each after `milliseconds`.
     func count(_ key: String, _ exchanges: Int, status: Int = 200, milliseconds: UInt64 = 10) {
