@@ -39,8 +39,15 @@ struct Command: Hashable, Sendable {
         var word = ""
         var inWord = false
         var quote: Character?
+        var isEscaped = false
         for character in line {
-            if let open = quote {
+            if isEscaped {
+                word.append(character)
+                isEscaped = false
+            } else if character == "\\" && quote != "'" {
+                isEscaped = true
+                inWord = true
+            } else if let open = quote {
                 if character == open { quote = nil } else { word.append(character) }
             } else if character == "'" || character == "\"" {
                 quote = character

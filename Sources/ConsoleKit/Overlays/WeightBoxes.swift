@@ -100,7 +100,7 @@ struct PreviewBox: Overlay {
         let hold =
             Self.holds[hold].map {
                 "guard \(Int($0)) s: back if err > \(Figure.percent(limits.errorRate))"
-                    + (limits.p95.map { " or p95 > \(Figure.milliseconds($0))" } ?? "") + ", or if nobody keeps it"
+                    + (limits.p95.map { ", p95 > \(Figure.milliseconds($0))" } ?? "") + ", or not kept"
             }
             ?? "no guard: the change stays"
         canvas.put(
