@@ -28,15 +28,20 @@ final class Painter {
     private var theme: Theme
 
     /// - Returns: `nil` when this machine has no description of `candidate`'s terminal.
-    init?(_ candidate: TerminalProfile.Candidate, theme: Theme, input: UnsafeMutablePointer<FILE>) {
+    init?(_ candidate: TerminalProfile.Candidate, theme: Theme, size: Size, input: UnsafeMutablePointer<FILE>) {
         let memory = terminal_memory_file("selvage-frame")
         guard memory >= 0 else { return nil }
         guard let output = fdopen(memory, "w+") else {
             close(memory)
             return nil
         }
-        // The size is asked of the terminal by ourselves; curses must not believe LINES and COLUMNS.
-        use_env(false)
+        // curses cannot ask a file in memory for its size, and not every description has one.
+        setenv("LINES", String(size.rows), 1)
+        setenv("COLUMNS", String(size.columns), 1)
+        defer {
+            unsetenv("LINES")
+            unsetenv("COLUMNS")
+        }
         guard let screen = newterm(candidate.name, output, input) else {
             fclose(output)
             return nil

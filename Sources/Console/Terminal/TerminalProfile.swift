@@ -58,6 +58,7 @@ struct TerminalProfile: Equatable {
         ]
         if likeXterm.contains(where: term.hasPrefix) { return ["xterm-256color", "xterm", "vt100"] }
         if term.hasPrefix("tmux") || term.hasPrefix("screen") { return ["screen-256color", "screen", "vt100"] }
-        return ["ansi", "vt100"]
+        // Not "ansi": its cursor is said to leave the last column at once, which no terminal's does.
+        return ["vt100"]
     }
 }

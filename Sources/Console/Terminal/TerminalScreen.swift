@@ -33,7 +33,7 @@ final class TerminalScreen {
         guard copy >= 0, let input = fdopen(copy, "r") else { throw TerminalFault(message: "no terminal to read") }
         var found: Painter?
         for candidate in profile.candidates where found == nil {
-            found = Painter(candidate, theme: theme, input: input)
+            found = Painter(candidate, theme: theme, size: device.size, input: input)
         }
         guard let found else {
             throw TerminalFault(message: "no description of the terminal \(profile.candidates.first?.name ?? "")")

@@ -25,6 +25,8 @@ final class ScriptedServer {
     var answers: [String: (status: Int, body: String)] = [:]
     /// Requests are read and never answered.
     var isSilent = false
+    /// Whether figures come once a second.
+    var isTicking = true
     var scene = Scene()
     private var listener: Int32 = -1
     private var connections: [Connection] = []
@@ -89,7 +91,7 @@ final class ScriptedServer {
             _ = fcntl(descriptor, F_SETFL, O_NONBLOCK)
             connections.append(Connection(descriptor))
         }
-        if VirtualTerminal.now >= nextTick, hasStream {
+        if isTicking, VirtualTerminal.now >= nextTick, hasStream {
             nextTick = VirtualTerminal.now + 1
             scene.sequence += 1
             say(.tick(scene.tick))
