@@ -58,13 +58,36 @@ enum ByteScan {
         return index
     }
 
-    /// The first byte that is no token character (RFC 9110, 5.6.2).
+    /// The first byte that is no token character (RFC 9110, 5.6.2). Letters and `-`, of which names consist, go by
+    /// words; the rest by the table.
     @inline(__always)
     static func tokenEnd(_ base: UnsafePointer<UInt8>, from start: Int, end: Int) -> Int {
         let table = tokenTable.utf8Start
         var index = start
+        while index &+ 8 <= end {
+            let others = neitherLetterNorDash(word(base, index))
+            if others == 0 {
+                index &+= 8
+                continue
+            }
+            index &+= others.trailingZeroBitCount >> 3
+            if table[Int(base[index])] != UInt8(ascii: "t") { return index }
+            index &+= 1
+        }
         while index < end, table[Int(base[index])] == UInt8(ascii: "t") { index &+= 1 }
         return index
+    }
+
+    /// Flags every byte but letters and `-`. No sum here carries into the next byte, so that every flag is exact.
+    @inline(__always)
+    private static func neitherLetterNorDash(_ word: UInt64) -> UInt64 {
+        let lowered = (word | ones &* 0x20) & ~highs
+        let fromA = lowered &+ ones &* UInt64(0x80 - 0x61)
+        let beyondZ = lowered &+ ones &* UInt64(0x80 - 0x7B)
+        let isLetter = fromA & ~beyondZ & ~word
+        let difference = word ^ (ones &* UInt64(UInt8(ascii: "-")))
+        let isDash = ~(((difference & ~highs) &+ ~highs) | difference)
+        return ~(isLetter | isDash) & highs
     }
 
     @inline(__always)
