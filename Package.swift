@@ -81,6 +81,7 @@ let package = Package(
         ),
 
         // Tests.
+        .target(name: "CAllocations"),
         .target(
             name: "EdgeTesting",
             dependencies: ["COpenSSL", "EdgeCore", "EdgeModules", "EdgeTransport", "Shared"],
@@ -95,7 +96,9 @@ let package = Package(
         ),
         .testTarget(
             name: "EdgeTransportTests",
-            dependencies: ["EdgeCore", "EdgeModules", "EdgeTransport", "EdgeTesting", "Shared", "COpenSSL"],
+            dependencies: [
+                "CAllocations", "COpenSSL", "EdgeCore", "EdgeModules", "EdgeTesting", "EdgeTransport", "Shared",
+            ],
             swiftSettings: settings
         ),
         .testTarget(

@@ -219,7 +219,8 @@ public final class EdgeDataPlane: DataPlane {
         return total.withLock { $0 }
     }
 
-    private func onEveryLoop(_ work: @escaping @Sendable (EventLoop) -> Void) async {
+    /// Runs `work` on each loop's thread and returns when all have.
+    func onEveryLoop(_ work: @escaping @Sendable (EventLoop) -> Void) async {
         await withTaskGroup(of: Void.self) { group in
             for loop in loops {
                 group.addTask {

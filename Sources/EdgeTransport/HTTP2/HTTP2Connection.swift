@@ -19,6 +19,8 @@ final class HTTP2Connection: ChannelHandler, HTTP2SessionEvents {
     private var touched: [HTTP2Stream] = []
     private var budget = HTTP2Budget()
     private var fields: [nghttp2_nv] = []
+    /// The digits of a status and a length, while they are put into fields.
+    private var numbers: [UInt8] = []
     private var flushScheduled = false
     private var isOver = false
 
@@ -173,23 +175,24 @@ final class HTTP2Connection: ChannelHandler, HTTP2SessionEvents {
     func withFields(
         _ head: MessageHead, framing: BodyFraming, isAnswer: Bool, _ body: (UnsafeBufferPointer<nghttp2_nv>) -> Void
     ) {
-        var numbers = (status: [UInt8](), length: [UInt8]())
-        if isAnswer { HTTP1Writer.appendDecimal(UInt64(head.status), into: &numbers.status) }
-        if case .length(let length) = framing { HTTP1Writer.appendDecimal(length, into: &numbers.length) }
+        numbers.removeAll(keepingCapacity: true)
+        if isAnswer { HTTP1Writer.appendDecimal(UInt64(head.status), into: &numbers) }
+        let statusCount = numbers.count
+        if case .length(let length) = framing { HTTP1Writer.appendDecimal(length, into: &numbers) }
         fields.removeAll(keepingCapacity: true)
         head.bytes.withUnsafeBufferPointer { bytes in
-            numbers.status.withUnsafeBufferPointer { status in
-                numbers.length.withUnsafeBufferPointer { length in
-                    if isAnswer { append(":status", status) }
-                    for field in head.fields {
-                        if field.id.isHopByHop || field.id == .contentLength && framing != .none { continue }
-                        append(
-                            UnsafeBufferPointer(rebasing: bytes[field.name.range]),
-                            UnsafeBufferPointer(rebasing: bytes[field.value.range]))
-                    }
-                    if !length.isEmpty { append("content-length", length) }
-                    fields.withUnsafeBufferPointer(body)
+            numbers.withUnsafeBufferPointer { numbers in
+                if isAnswer { append(":status", UnsafeBufferPointer(rebasing: numbers[..<statusCount])) }
+                for field in head.fields {
+                    if field.id.isHopByHop || field.id == .contentLength && framing != .none { continue }
+                    append(
+                        UnsafeBufferPointer(rebasing: bytes[field.name.range]),
+                        UnsafeBufferPointer(rebasing: bytes[field.value.range]))
                 }
+                if numbers.count > statusCount {
+                    append("content-length", UnsafeBufferPointer(rebasing: numbers[statusCount...]))
+                }
+                fields.withUnsafeBufferPointer(body)
             }
         }
     }
