@@ -37,7 +37,7 @@ struct ServerSettings: Sendable {
 
         /// What a cleartext listener does with a request.
         enum Cleartext: String, Sendable, CaseIterable {
-            /// 308 to the same URL over HTTPS.
+            /// Sends the client to the same URL over HTTPS.
             case redirect
             /// Serves HTTPS edges without TLS: behind another terminator, or for measuring.
             case serve
