@@ -11,9 +11,7 @@ public struct WallTime: Comparable, Hashable, Sendable {
 
     /// The system's time now.
     public static func now() -> WallTime {
-        var spec = timespec()
-        clock_gettime(CLOCK_REALTIME, &spec)
-        return WallTime(seconds: Int64(spec.tv_sec))
+        WallTime(seconds: Int64(time(nil)))
     }
 
     /// Year, month and day in the Gregorian calendar, and the seconds within the day.

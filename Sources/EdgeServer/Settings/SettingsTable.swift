@@ -32,6 +32,9 @@ struct SettingsTable {
     func fault(_ line: Int, _ message: String) { faults.add(line, message) }
 
     /// Takes the value of a key and converts it.
+    ///
+    /// Not inlined: Swift 6.3.1 ends with "Found ownership error" when it optimises the inlined copies.
+    @inline(never)
     private mutating func take<Result>(
         _ key: String, expecting what: String, _ convert: (TOML.Value) -> Result?
     ) -> Result? {
