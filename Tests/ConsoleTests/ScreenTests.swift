@@ -50,6 +50,9 @@ import Testing
         func shape() -> [String] { run.terminal.lines.map { $0.filter { !$0.isNumber && $0 != " " } } }
         try run.wait(for: "eu")
         run.server.isTicking = false
+        // Into margins that are too narrow, if nobody widens them.
+        run.terminal.resize(columns: 100, rows: 40)
+        try run.wait("the last row in use") { !run.terminal.line(39).isEmpty }
         for (key, expected) in [
             ("3", "BACKEND"), ("2", "HOST"), ("4", "WHY"), ("1", "REGION"), ("j", "REGION"), ("3", "NEW"),
         ] {

@@ -25,6 +25,9 @@ final class Painter {
     private let colors: Int32
     private var looks: [Look: Attributes] = [:]
     private var shown: Canvas?
+    private var isOnScreen = false
+    /// Sent ahead of the next frame, without curses knowing.
+    private var prefix: [UInt8] = []
     private var theme: Theme
 
     /// - Returns: `nil` when this machine has no description of `candidate`'s terminal.
@@ -108,6 +111,10 @@ final class Painter {
         resize_term(Int32(size.rows), Int32(size.columns))
         erase()
         invalidate()
+        // curses has told the terminal its scrolling margins for the size before, and relative moves stop there.
+        // Without a number they are the whole window; the cursor goes home, which the repaint does anyway.
+        // Not before the screen is entered, which remembers where the shell's cursor was.
+        if isOnScreen, cn_capability("csr") != nil { prefix = Array("\u{1B}[r".utf8) }
     }
 
     /// - Returns: the bytes that bring the terminal from the last frame to this one; empty when they are equal.
@@ -117,16 +124,22 @@ final class Painter {
             paint(row: row, of: canvas)
         }
         shown = canvas
+        isOnScreen = true
         move(Int32(canvas.cursor.row), Int32(canvas.cursor.column))
         wnoutrefresh(cn_standard_screen())
         doupdate()
-        return taken()
+        let bytes = taken()
+        guard !bytes.isEmpty else { return [] }
+        defer { prefix = [] }
+        return prefix + bytes
     }
 
     /// - Returns: the bytes that leave the screen.
     func leave() -> [UInt8] {
         endwin()
         shown = nil
+        isOnScreen = false
+        prefix = []
         return taken()
     }
 
