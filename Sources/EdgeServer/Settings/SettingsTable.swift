@@ -79,7 +79,11 @@ struct SettingsTable {
 
     mutating func integer(_ key: String, _ range: ClosedRange<Int>) -> Int? {
         take(key, expecting: "a whole number from \(range.lowerBound) to \(range.upperBound)") { value in
-            value.integer.flatMap(Int.init(exactly:)).flatMap { range.contains($0) ? $0 : nil }
+            // Not chained: Swift 6.3's optimiser fails on that form ("Found ownership error") in release builds.
+            guard let number = value.integer, let whole = Int(exactly: number), range.contains(whole) else {
+                return nil
+            }
+            return whole
         }
     }
 
