@@ -45,6 +45,7 @@ final class TLSSession {
     private var passThrough: CompiledEdge?
     /// Whether the last read has used up everything that the carrier had.
     private(set) var isDrained = true
+    private var carrierEnded = false
 
     /// The server's half of a handshake.
     init(
@@ -94,7 +95,9 @@ final class TLSSession {
     // MARK: Handshake
 
     func handshake() -> Step {
+        // OpenSSL keeps errors per thread, and takes one that was left behind for the next connection's own.
         ERR_clear_error()
+        defer { ERR_clear_error() }
         let result = SSL_do_handshake(ssl)
         if result == 1 {
             hello = nil
@@ -189,13 +192,13 @@ final class TLSSession {
             }
             let error = SSL_get_error(ssl, count)
             isDrained = error == SSL_ERROR_WANT_READ
+            // Even if bytes came before it, an error must not stay for the next connection to find.
+            if !isDrained { ERR_clear_error() }
             if filled > 0 { return .bytes(filled) }
             switch error {
             case SSL_ERROR_WANT_READ, SSL_ERROR_WANT_WRITE: return .blocked
             case SSL_ERROR_ZERO_RETURN: return .ended
-            default:
-                ERR_clear_error()
-                return .failed
+            default: return .failed
             }
         }
         isDrained = false
@@ -238,8 +241,15 @@ final class TLSSession {
             case .ended, .failed: return -1
             }
         }
-        // OpenSSL insists on a flush that works; nothing is buffered here.
-        BIO_meth_set_ctrl(method) { _, command, _, _ in command == BIO_CTRL_FLUSH ? 1 : 0 }
+        BIO_meth_set_ctrl(method) { bio, command, _, _ in
+            switch command {
+            // OpenSSL insists on a flush that works; nothing is buffered here.
+            case BIO_CTRL_FLUSH: 1
+            // An end without close_notify is told from an error by this.
+            case BIO_CTRL_EOF: TLSSession.of(bio: bio)?.carrierEnded == true ? 1 : 0
+            default: 0
+            }
+        }
         return method
     }()
 
@@ -256,7 +266,9 @@ final class TLSSession {
         case .blocked:
             selvage_bio_set_retry_read(bio)
             return -1
-        case .ended: return 0
+        case .ended:
+            carrierEnded = true
+            return 0
         case .failed: return -1
         }
     }
