@@ -25,8 +25,14 @@ struct ExchangeTally {
         service.count(slot) { $0.started &+= 1 }
     }
 
+    /// Adds the backends that were chosen, each once: a request tried again on a fresh connection is one request.
     mutating func add(_ path: SelectionPath, _ service: LoopService) {
-        for index in 0..<path.count { add(path.slots[index], service) }
+        for index in 0..<path.count where !contains(path.slots[index]) { add(path.slots[index], service) }
+    }
+
+    private func contains(_ slot: Int32) -> Bool {
+        for index in 0..<count where slots[index] == slot { return true }
+        return false
     }
 
     /// Counts what a long transfer has moved so far, every 256 KiB: a download of a minute is not one burst at its end.

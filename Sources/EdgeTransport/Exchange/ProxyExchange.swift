@@ -146,6 +146,9 @@ final class ProxyExchange: Exchange, DialWaiter {
             return
         }
         proceed(step)
+        // The request was received while the first leg was dialled; a pooled connection has not been sent it yet.
+        flushRequest()
+        client?.resumeRequestBody()
         client?.flush()
     }
 

@@ -21,6 +21,7 @@ final class Dialer: ChannelHandler {
     private var isOver = false
     /// Dialers that wait for a name have no channel whose deadline would end them.
     private var keepAlive: Dialer?
+    private var timer: DialTimer?
 
     init(loop: EventLoop, target: Target, waiter: any DialWaiter) {
         self.loop = loop
@@ -39,7 +40,10 @@ final class Dialer: ChannelHandler {
         let box = WeakDialer(self)
         loop.service.resolver.resolve(target.host, loop: loop) { found in box.dialer?.resolved(found) }
         let timer = DialTimer(loop: loop, dialer: self)
-        timer.start(milliseconds: loop.service.settings.dialTimeout)
+        self.timer = timer
+        guard timer.start(milliseconds: loop.service.settings.dialTimeout) else {
+            return finish(.failure(.upstreamUnreachable))
+        }
     }
 
     /// Nobody waits any more.
@@ -48,11 +52,13 @@ final class Dialer: ChannelHandler {
         waiter = nil
         channel?.closeNow()
         channel = nil
+        timer?.closeDescriptor()
         keepAlive = nil
     }
 
     fileprivate func resolved(_ found: [IPAddress]) {
         guard !isOver, channel == nil else { return }
+        timer?.closeDescriptor()
         addresses = found
         tryNext()
     }
@@ -71,7 +77,10 @@ final class Dialer: ChannelHandler {
             guard left > 0 else { break }
             do {
                 let descriptor = try Sockets.connect(SocketAddress(address, port: target.port))
-                let channel = try Channel(loop: loop, descriptor: descriptor, connecting: true)
+                guard let channel = try? Channel(loop: loop, descriptor: descriptor, connecting: true) else {
+                    close(descriptor)
+                    continue
+                }
                 channel.handler = self
                 // One slow address leaves time for those after it.
                 channel.setDeadline(milliseconds: addresses.isEmpty ? left : max(250, left / 2))
@@ -117,6 +126,7 @@ final class Dialer: ChannelHandler {
         isOver = true
         keepAlive = nil
         channel = nil
+        timer?.closeDescriptor()
         switch result {
         case .success(let channel):
             channel.handler = nil
@@ -144,11 +154,16 @@ private final class DialTimer: EventSource {
         super.init(loop: loop)
     }
 
-    func start(milliseconds: UInt64) {
+    /// - Returns: `false` where there is no descriptor left: then nothing may wait for it.
+    func start(milliseconds: UInt64) -> Bool {
         let descriptor = eventfd(0, O_CLOEXEC)
-        guard descriptor >= 0 else { return }
-        do { try open(descriptor) } catch { return _ = close(descriptor) }
+        guard descriptor >= 0 else { return false }
+        do { try open(descriptor) } catch {
+            _ = close(descriptor)
+            return false
+        }
         setDeadline(milliseconds: milliseconds)
+        return true
     }
 
     override func deadlineReached() {

@@ -48,6 +48,8 @@ final class UpstreamConnection: ChannelHandler {
         requestDone = false
         mayKeep = false
         channel.clearDeadline()
+        // What came along with the connection itself, an end perhaps, gives no second signal.
+        channel.readAgain()
     }
 
     func becomeIdle() {
@@ -85,17 +87,28 @@ final class UpstreamConnection: ChannelHandler {
 
     func write(_ bytes: UnsafeRawBufferPointer) {
         channel.write(bytes)
-        if !answerBegun { channel.setDeadline(milliseconds: loop.service.settings.firstByteTimeout) }
+        awaitHead()
+    }
+
+    /// Interim answers do not count: after a 100, the body is still to be sent.
+    private func awaitHead() {
+        if case .head = state { channel.setDeadline(milliseconds: loop.service.settings.firstByteTimeout) }
     }
 
     /// The request is complete: from now on the upstream has `firstByteTimeout` for its answer.
     func requestEnded() {
         requestDone = true
-        if !answerBegun { channel.setDeadline(milliseconds: loop.service.settings.firstByteTimeout) }
+        awaitHead()
     }
 
     func pauseReading() { channel.pauseReading() }
-    func resumeReading() { channel.resumeReading() }
+
+    /// The client has taken what it had: from now on the upstream is waited for again.
+    func resumeReading() {
+        guard channel.isReadingPaused else { return }
+        channel.setDeadline(milliseconds: loop.service.settings.bodyProgressTimeout)
+        channel.resumeReading()
+    }
 
     override func channelDrained(_ channel: Channel) { exchange?.upstreamDrained() }
 
@@ -191,7 +204,7 @@ final class UpstreamConnection: ChannelHandler {
 
     private func headArrived(_ response: ScannedResponse, _ exchange: ProxyExchange, rest: UnsafeBufferPointer<UInt8>) {
         if response.isUpgrade {
-            guard exchange.requestIsUpgrade else { return failed(.invalidUpstreamAnswer) }
+            guard exchange.requestIsUpgrade, requestDone else { return failed(.invalidUpstreamAnswer) }
             return exchange.upstreamUpgraded(leftover: Array(rest))
         }
         if response.isInterim {
@@ -245,6 +258,6 @@ final class UpstreamConnection: ChannelHandler {
     override func channelFailed(_ channel: Channel) { failed(.invalidUpstreamAnswer) }
 
     override func channelDeadline(_ channel: Channel) {
-        failed(answerBegun ? .invalidUpstreamAnswer : .upstreamTimeout)
+        if case .head = state { failed(.upstreamTimeout) } else { failed(.invalidUpstreamAnswer) }
     }
 }
