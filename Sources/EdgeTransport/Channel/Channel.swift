@@ -50,6 +50,12 @@ final class Channel: EventSource, TLSCarrier {
     private var resumeScheduled = false
     private var afterFlush = AfterFlush.nothing
     private(set) var inputEnded = false
+    /// Called once, when the descriptor is closed: not before its last byte is written.
+    var onClose: (() -> Void)?
+    /// The loop's clock when the kernel last took queued bytes, or when they began to queue.
+    private(set) var lastWriteProgress: UInt64 = 0
+    /// How long a peer has to end its half after we have ended ours.
+    private static let lingerMilliseconds: UInt64 = 2000
 
     private enum AfterFlush { case nothing, shutdown, close, linger }
 
@@ -66,6 +72,18 @@ final class Channel: EventSource, TLSCarrier {
     var isReadingPaused: Bool { readPaused }
     var isCongested: Bool { queue.count >= highWater }
     var hasQueuedBytes: Bool { !queue.isEmpty }
+
+    override func closeDescriptor() {
+        super.closeDescriptor()
+        let onClose = self.onClose
+        self.onClose = nil
+        onClose?()
+    }
+
+    /// Whether bytes are queued of which the kernel has taken none for `milliseconds`.
+    func isStuck(_ milliseconds: UInt64) -> Bool {
+        !queue.isEmpty && loop.milliseconds &- lastWriteProgress >= milliseconds
+    }
 
     // MARK: TLS
 
@@ -153,7 +171,11 @@ final class Channel: EventSource, TLSCarrier {
     }
 
     override func deadlineReached() {
-        if case .lingering = phase { return closeDescriptor() }
+        if case .lingering = phase {
+            let patience = loop.service.settings.bodyProgressTimeout
+            guard !queue.isEmpty, !isStuck(patience) else { return closeDescriptor() }
+            return setDeadline(milliseconds: patience)
+        }
         handler?.channelDeadline(self)
     }
 
@@ -230,6 +252,7 @@ final class Channel: EventSource, TLSCarrier {
                 switch writeOnce(rest) {
                 case .bytes(let count): rest = UnsafeRawBufferPointer(rebasing: rest[count...])
                 case .blocked:
+                    lastWriteProgress = loop.milliseconds
                     queue.append(rest)
                     return
                 case .ended, .failed: return failLater()
@@ -256,7 +279,9 @@ final class Channel: EventSource, TLSCarrier {
         let wasCongested = isCongested
         while !queue.isEmpty {
             switch queue.withBytes(writeOnce) {
-            case .bytes(let count): queue.drop(count)
+            case .bytes(let count):
+                lastWriteProgress = loop.milliseconds
+                queue.drop(count)
             case .blocked:
                 if wasCongested, !isCongested { handler?.channelDrained(self) }
                 return
@@ -275,6 +300,7 @@ final class Channel: EventSource, TLSCarrier {
             handler?.channelDrained(self)
         case .close: closeNow()
         case .linger:
+            setDeadline(milliseconds: Self.lingerMilliseconds)
             sendEnd()
             discardInput()
         }
@@ -301,15 +327,26 @@ final class Channel: EventSource, TLSCarrier {
         closeDescriptor()
     }
 
-    /// Writes what is queued, tells the peer that this is the end, and closes when the peer has done the same, or
-    /// after `milliseconds`, or after 256 KiB that nobody wants.
-    func closeGracefully(milliseconds: UInt64 = 2000) {
+    /// Closes so that the peer sees a reset: for bytes that would look complete if they ended in good order.
+    func reset() {
+        guard isOpen else { return }
+        handler = nil
+        Sockets.setResetOnClose(descriptor)
+        closeDescriptor()
+    }
+
+    /// Writes what is queued for as long as the peer takes it, tells the peer that this is the end, and closes when
+    /// the peer has done the same, or two seconds later, or after 256 KiB that nobody wants.
+    func closeGracefully() {
         guard isOpen else { return }
         handler = nil
         readPaused = false
         phase = .lingering(discarded: 0)
-        setDeadline(milliseconds: milliseconds)
-        guard queue.isEmpty else { return afterFlush = .linger }
+        guard queue.isEmpty else {
+            setDeadline(milliseconds: loop.service.settings.bodyProgressTimeout)
+            return afterFlush = .linger
+        }
+        setDeadline(milliseconds: Self.lingerMilliseconds)
         sendEnd()
         loop.afterRound { [self] in if isOpen { discardInput() } }
     }

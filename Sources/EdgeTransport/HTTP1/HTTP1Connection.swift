@@ -19,7 +19,6 @@ final class HTTP1Connection: ChannelHandler, ExchangeClient {
     private let kind: ClientService
     private let connection: ConnectionFacts
     private let regionSlot: Int32
-    private let onClose: () -> Void
 
     private var state = State.head
     private var exchange: Exchange?
@@ -35,14 +34,12 @@ final class HTTP1Connection: ChannelHandler, ExchangeClient {
     private var isProcessing = false
 
     init(
-        channel: Channel, kind: ClientService, connection: ConnectionFacts, regionSlot: Int32,
-        onClose: @escaping () -> Void
+        channel: Channel, kind: ClientService, connection: ConnectionFacts, regionSlot: Int32
     ) {
         self.channel = channel
         self.kind = kind
         self.connection = connection
         self.regionSlot = regionSlot
-        self.onClose = onClose
         loop = channel.loop
         service = channel.loop.service
         super.init()
@@ -91,6 +88,11 @@ final class HTTP1Connection: ChannelHandler, ExchangeClient {
         while offset < bytes.count || isBodyEndDue {
             switch state {
             case .head:
+                // Answers that the client does not take must not pile up, however many requests it sends ahead.
+                if exchange == nil, channel.isCongested {
+                    carry.append(contentsOf: bytes[offset...])
+                    return awaitDrain()
+                }
                 guard scanHead(bytes, &offset) else { return }
             case .body(var decoder):
                 let step = decoder.next(bytes, from: &offset)
@@ -216,7 +218,8 @@ final class HTTP1Connection: ChannelHandler, ExchangeClient {
         case .head, .body, .closed:
             exchange?.clientGone()
             exchange = nil
-            close()
+            // The last answer may still be on its way out.
+            if channel.hasQueuedBytes { closeGracefully() } else { close() }
         }
     }
 
@@ -276,7 +279,10 @@ final class HTTP1Connection: ChannelHandler, ExchangeClient {
         flush()
         exchange?.finished()
         exchange = nil
-        close()
+        // Without a length or chunks, only a reset tells a cut answer from a whole one.
+        guard answerFraming == .untilClose else { return close() }
+        forget()
+        channel.reset()
     }
 
     func flush() {
@@ -286,8 +292,19 @@ final class HTTP1Connection: ChannelHandler, ExchangeClient {
     }
 
     override func channelDrained(_ channel: Channel) {
-        channel.clearDeadline()
+        switch state {
+        case .head: if exchange == nil { awaitRequest() }
+        case .body: if channel.isReadingPaused { channel.clearDeadline() }
+        case .answer: channel.clearDeadline()
+        case .closed: break
+        }
         exchange?.clientDrained()
+    }
+
+    /// The client has answers to take before its next request is looked at.
+    private func awaitDrain() {
+        channel.pauseReading()
+        channel.setDeadline(milliseconds: service.settings.bodyProgressTimeout)
     }
 
     private func exchangeOver() {
@@ -295,6 +312,10 @@ final class HTTP1Connection: ChannelHandler, ExchangeClient {
         exchange = nil
         guard !closeAfter, channel.isOpen else { return closeGracefully() }
         state = .head
+        if channel.isCongested, !isProcessing { awaitDrain() } else { awaitRequest() }
+    }
+
+    private func awaitRequest() {
         channel.setDeadline(milliseconds: service.settings.idleTimeout)
         if !carry.isEmpty, !isProcessing {
             // Sent ahead by the client. After the round, so that a long row of requests does not pile up the stack.
@@ -309,7 +330,7 @@ final class HTTP1Connection: ChannelHandler, ExchangeClient {
         let bytes = carry
         carry.removeAll(keepingCapacity: true)
         bytes.withUnsafeBufferPointer(process)
-        if case .head = state { channel.resumeReading() }
+        if case .head = state, !channel.isCongested { channel.resumeReading() }
     }
 
     func detachForUpgrade() -> (channel: Channel, leftover: [UInt8])? {
@@ -332,6 +353,9 @@ final class HTTP1Connection: ChannelHandler, ExchangeClient {
     override func channelHungUp(_ channel: Channel) { channelFailed(channel) }
 
     override func channelDeadline(_ channel: Channel) {
+        let patience = service.settings.bodyProgressTimeout
+        // A slow client is not a dead one: it may take its time as long as it takes bytes.
+        if channel.hasQueuedBytes, !channel.isStuck(patience) { return channel.setDeadline(milliseconds: patience) }
         if case .head = state, exchange == nil || carry.isEmpty { return close() }
         if !answerBegun, case .head = state { return refuse(.requestTimeout) }
         if !answerBegun, case .body = state { return refuse(.requestTimeout) }
@@ -347,7 +371,6 @@ final class HTTP1Connection: ChannelHandler, ExchangeClient {
         if case .closed = state { return }
         state = .closed
         service.drainers[ObjectIdentifier(self)] = nil
-        onClose()
     }
 
     private func close() {

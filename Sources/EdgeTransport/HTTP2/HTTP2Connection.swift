@@ -11,7 +11,6 @@ final class HTTP2Connection: ChannelHandler, HTTP2SessionEvents {
     private let kind: ClientService
     private let connection: ConnectionFacts
     private let regionSlot: Int32
-    private let onClose: () -> Void
 
     private var session: HTTP2Session?
     private var streams: [Int32: HTTP2Stream] = [:]
@@ -23,16 +22,18 @@ final class HTTP2Connection: ChannelHandler, HTTP2SessionEvents {
     private var numbers: [UInt8] = []
     private var flushScheduled = false
     private var isOver = false
+    private enum Watch { case nothing, idle, streams }
+    /// What the deadline that is set is for. It is not moved by every frame: a peer that only pings is idle, and one
+    /// busy stream does not excuse the others.
+    private var watch = Watch.nothing
 
     init(
-        channel: Channel, kind: ClientService, connection: ConnectionFacts, regionSlot: Int32,
-        onClose: @escaping () -> Void
+        channel: Channel, kind: ClientService, connection: ConnectionFacts, regionSlot: Int32
     ) {
         self.channel = channel
         self.kind = kind
         self.connection = connection
         self.regionSlot = regionSlot
-        self.onClose = onClose
         loop = channel.loop
         service = channel.loop.service
         super.init()
@@ -46,7 +47,6 @@ final class HTTP2Connection: ChannelHandler, HTTP2SessionEvents {
             events: self, maxStreams: service.settings.maxStreams, maxHeadBytes: service.settings.maxHeadBytes)
         guard session != nil else { return close() }
         service.drainers[ObjectIdentifier(self)] = { [unowned self] in drain() }
-        channel.setDeadline(milliseconds: service.settings.idleTimeout)
         if !early.isEmpty { early.withUnsafeBytes(receive) }
         scheduleFlush()
         channel.readAgain()
@@ -56,12 +56,15 @@ final class HTTP2Connection: ChannelHandler, HTTP2SessionEvents {
 
     override func channelReadable(_ channel: Channel) {
         for _ in 0..<4 {
+            // Who does not read what its frames bring about sends no more of them.
+            if channel.isCongested { return channel.pauseReading() }
             switch channel.read() {
             case .bytes(let bytes):
                 receive(UnsafeRawBufferPointer(bytes))
                 if isOver { return }
             case .blocked: return
-            case .ended, .failed: return close()
+            case .ended: return close(gracefully: channel.hasQueuedBytes)
+            case .failed: return close()
             }
         }
         channel.readAgain()
@@ -98,8 +101,16 @@ final class HTTP2Connection: ChannelHandler, HTTP2SessionEvents {
         }
         writeStaging()
         if session.isFinished { return close(gracefully: true) }
+        setWatch()
+    }
+
+    private func setWatch() {
+        let wanted = streams.isEmpty ? Watch.idle : .streams
+        guard watch != wanted else { return }
+        watch = wanted
+        let settings = service.settings
         channel.setDeadline(
-            milliseconds: streams.isEmpty ? service.settings.idleTimeout : service.settings.bodyProgressTimeout)
+            milliseconds: streams.isEmpty ? settings.idleTimeout : max(1, settings.bodyProgressTimeout / 2))
     }
 
     private func writeStaging() {
@@ -108,7 +119,10 @@ final class HTTP2Connection: ChannelHandler, HTTP2SessionEvents {
         loop.staging.removeAll(keepingCapacity: true)
     }
 
-    override func channelDrained(_ channel: Channel) { scheduleFlush() }
+    override func channelDrained(_ channel: Channel) {
+        scheduleFlush()
+        channel.resumeReading()
+    }
 
     // MARK: Frames
 
@@ -133,6 +147,9 @@ final class HTTP2Connection: ChannelHandler, HTTP2SessionEvents {
         if !stream.begin(facts, endOfStream: endOfStream) {
             service.countRefused(regionSlot, .badRequest)
             session?.reset(id, NGHTTP2_PROTOCOL_ERROR)
+        } else if !endOfStream {
+            // The upstream may have something to say before the body comes.
+            touched.append(stream)
         }
     }
 
@@ -153,6 +170,13 @@ final class HTTP2Connection: ChannelHandler, HTTP2SessionEvents {
     func streamClosed(_ id: Int32, error: UInt32) {
         guard let stream = streams.removeValue(forKey: id) else { return }
         stream.closed(cleanly: error == UInt32(NGHTTP2_NO_ERROR.rawValue))
+        // To make the edge reset a stream costs as much as to reset it oneself (CVE-2025-8671).
+        switch error {
+        case UInt32(NGHTTP2_PROTOCOL_ERROR.rawValue), UInt32(NGHTTP2_FLOW_CONTROL_ERROR.rawValue),
+            UInt32(NGHTTP2_STREAM_CLOSED.rawValue):
+            controlFrame(isReset: true)
+        default: break
+        }
         if service.isDraining, streams.isEmpty { scheduleFlush() }
     }
 
@@ -212,6 +236,7 @@ final class HTTP2Connection: ChannelHandler, HTTP2SessionEvents {
     // MARK: End
 
     override func channelDeadline(_ channel: Channel) {
+        watch = .nothing
         guard let session, !streams.isEmpty else {
             self.session?.goAway()
             writeOutput()
@@ -220,10 +245,10 @@ final class HTTP2Connection: ChannelHandler, HTTP2SessionEvents {
         let limit = service.settings.bodyProgressTimeout
         for (id, stream) in streams where loop.milliseconds &- stream.lastProgress >= limit {
             // A body that stopped coming, or an answer that is not taken; a slow upstream has its own deadlines.
-            if !stream.bodyEnded || stream.hasQueuedBytes { session.reset(id, NGHTTP2_CANCEL) }
+            if stream.awaitsBody || stream.hasQueuedBytes { session.reset(id, NGHTTP2_CANCEL) }
         }
         // A peer that takes nothing at all is not there any more.
-        if channel.hasQueuedBytes { return close() }
+        if channel.isStuck(limit) { return close() }
         writeOutput()
     }
 
@@ -245,6 +270,5 @@ final class HTTP2Connection: ChannelHandler, HTTP2SessionEvents {
         // The session may be on the stack right now, calling back: it goes with the round.
         if let session { loop.keepUntilRoundEnds(session) }
         loop.keepUntilRoundEnds(self)
-        onClose()
     }
 }

@@ -163,6 +163,8 @@ final class HTTP2Stream: ExchangeClient {
 
     var isCongested: Bool { queue.count >= Self.highWater }
     var hasQueuedBytes: Bool { !queue.isEmpty }
+    /// Whether the next move is the client's: what it sent of the body has been taken.
+    var awaitsBody: Bool { !bodyEnded && unconsumed == 0 }
 
     func sendInterim(_ head: MessageHead) {
         connection.withFields(head, framing: .none, isAnswer: true) { session.interim(id, $0) }
@@ -179,6 +181,7 @@ final class HTTP2Stream: ExchangeClient {
 
     func sendBody(_ bytes: UnsafeRawBufferPointer) {
         guard !isHead else { return }
+        if queue.isEmpty { lastProgress = connection.milliseconds }
         queue.append(bytes)
         wake()
     }

@@ -30,7 +30,7 @@ final class Acceptor {
     }
 
     func accept(_ descriptor: Int32) {
-        guard service.connectionCount < service.connectionLimit, !service.isDraining else {
+        guard service.connectionCount < service.connectionLimit + reserve, !service.isDraining else {
             Glibc.close(descriptor)
             return
         }
@@ -41,31 +41,32 @@ final class Acceptor {
         }
         service.connectionCount += 1
         service.count(connectionSlot) { $0.started &+= 1 }
-        let onClose = { [service, connectionSlot] in
+        channel.onClose = { [service, connectionSlot] in
             service.connectionCount -= 1
             service.count(connectionSlot) { $0.ended &+= 1 }
         }
         if case .handler(let handler) = purpose {
-            return startHTTP1(channel, .handler(handler, peer: Sockets.peerIdentity(descriptor)), localFacts, onClose)
+            return startHTTP1(channel, .handler(handler, peer: Sockets.peerIdentity(descriptor)), localFacts)
         }
         guard let peer = Sockets.peerAddress(descriptor), let local = Sockets.localAddress(descriptor) else {
-            channel.closeNow()
-            return onClose()
+            return channel.closeNow()
         }
         Sockets.setNoDelay(descriptor)
         switch purpose {
         case .https:
-            Handshake(acceptor: self, channel: channel, peer: peer, local: local, onClose: onClose).start()
-        case .http(let kind): startCleartext(channel, kind, facts(peer, local, nil), onClose)
+            Handshake(acceptor: self, channel: channel, peer: peer, local: local).start()
+        case .http(let kind): startCleartext(channel, kind, facts(peer, local, nil))
         case .tcp(let port):
             guard let edge = service.published.snapshot.ports[port] else {
-                channel.closeNow()
-                return onClose()
+                return channel.closeNow()
             }
-            startStream(channel, edge, facts(peer, local, nil), early: [], onClose)
+            startStream(channel, edge, facts(peer, local, nil), early: [])
         case .handler: break
         }
     }
+
+    /// Connections beyond the limit: a server that is full must still answer its operator on the admin socket.
+    private var reserve: Int { if case .handler = purpose { 64 } else { 0 } }
 
     private var localFacts: ConnectionFacts {
         ConnectionFacts(
@@ -81,42 +82,38 @@ final class Acceptor {
     }
 
     fileprivate func startHTTP1(
-        _ channel: Channel, _ kind: ClientService, _ facts: ConnectionFacts, early: [UInt8] = [],
-        _ onClose: @escaping () -> Void
+        _ channel: Channel, _ kind: ClientService, _ facts: ConnectionFacts, early: [UInt8] = []
     ) {
         HTTP1Connection(
-            channel: channel, kind: kind, connection: facts, regionSlot: regionSlot, onClose: onClose
+            channel: channel, kind: kind, connection: facts, regionSlot: regionSlot
         ).start(early: early)
     }
 
     fileprivate func startHTTP2(
-        _ channel: Channel, _ kind: ClientService, _ facts: ConnectionFacts, early: [UInt8] = [],
-        _ onClose: @escaping () -> Void
+        _ channel: Channel, _ kind: ClientService, _ facts: ConnectionFacts, early: [UInt8] = []
     ) {
         HTTP2Connection(
-            channel: channel, kind: kind, connection: facts, regionSlot: regionSlot, onClose: onClose
+            channel: channel, kind: kind, connection: facts, regionSlot: regionSlot
         ).start(early: early)
     }
 
     fileprivate func startStream(
-        _ channel: Channel, _ edge: CompiledEdge, _ facts: ConnectionFacts, early: [UInt8],
-        _ onClose: @escaping () -> Void
+        _ channel: Channel, _ edge: CompiledEdge, _ facts: ConnectionFacts, early: [UInt8]
     ) {
         StreamConnection(
-            channel: channel, edge: edge, facts: facts, regionSlot: regionSlot, early: early, onClose: onClose
+            channel: channel, edge: edge, facts: facts, regionSlot: regionSlot, early: early
         ).start()
     }
 
     /// Cleartext: HTTP/2 by prior knowledge shows in its first bytes (RFC 9113, 3.4).
     private func startCleartext(
-        _ channel: Channel, _ kind: ClientService, _ facts: ConnectionFacts, _ onClose: @escaping () -> Void
+        _ channel: Channel, _ kind: ClientService, _ facts: ConnectionFacts
     ) {
         let sniffer = PrefaceSniffer(channel: channel) { [self] early, isHTTP2 in
-            guard let isHTTP2 else { return onClose() }
             if isHTTP2 {
-                startHTTP2(channel, kind, facts, early: early, onClose)
+                startHTTP2(channel, kind, facts, early: early)
             } else {
-                startHTTP1(channel, kind, facts, early: early, onClose)
+                startHTTP1(channel, kind, facts, early: early)
             }
         }
         sniffer.start()
@@ -129,16 +126,14 @@ private final class Handshake: ChannelHandler {
     private let channel: Channel
     private let peer: SocketAddress
     private let local: SocketAddress
-    private let onClose: () -> Void
 
     init(
-        acceptor: Acceptor, channel: Channel, peer: SocketAddress, local: SocketAddress, onClose: @escaping () -> Void
+        acceptor: Acceptor, channel: Channel, peer: SocketAddress, local: SocketAddress
     ) {
         self.acceptor = acceptor
         self.channel = channel
         self.peer = peer
         self.local = local
-        self.onClose = onClose
     }
 
     func start() {
@@ -157,33 +152,32 @@ private final class Handshake: ChannelHandler {
         let facts = acceptor.facts(peer, local, tls)
         let snapshot = channel.loop.service.published.snapshot
         if let edge = snapshot.hosts.lookup(tls.serverName), edge.kind == .tls {
-            acceptor.startStream(channel, edge, facts, early: [], onClose)
+            acceptor.startStream(channel, edge, facts, early: [])
         } else if tls.negotiatedProtocol == "h2" {
-            acceptor.startHTTP2(channel, .edges(isSecure: true), facts, onClose)
+            acceptor.startHTTP2(channel, .edges(isSecure: true), facts)
         } else {
-            acceptor.startHTTP1(channel, .edges(isSecure: true), facts, onClose)
+            acceptor.startHTTP1(channel, .edges(isSecure: true), facts)
         }
     }
 
     override func channelPassThrough(_ channel: Channel, edge: CompiledEdge, helloBytes: [UInt8]) {
-        acceptor.startStream(channel, edge, acceptor.facts(peer, local, nil), early: helloBytes, onClose)
+        acceptor.startStream(channel, edge, acceptor.facts(peer, local, nil), early: helloBytes)
     }
 
     override func channelFailed(_ channel: Channel) {
         channel.closeNow()
-        onClose()
     }
 }
 
 /// Reads a cleartext connection's first bytes to tell HTTP/2 with prior knowledge from HTTP/1.
 private final class PrefaceSniffer: ChannelHandler {
     private let channel: Channel
-    private let onKnown: ([UInt8], Bool?) -> Void
+    private let onKnown: ([UInt8], Bool) -> Void
     private var bytes: [UInt8] = []
     /// No HTTP/1 request can begin like this: `PRI * HTTP/2.0` is reserved for it.
     private static let preface = Array("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".utf8)
 
-    init(channel: Channel, onKnown: @escaping ([UInt8], Bool?) -> Void) {
+    init(channel: Channel, onKnown: @escaping ([UInt8], Bool) -> Void) {
         self.channel = channel
         self.onKnown = onKnown
     }
@@ -214,6 +208,5 @@ private final class PrefaceSniffer: ChannelHandler {
 
     override func channelFailed(_ channel: Channel) {
         channel.closeNow()
-        onKnown([], nil)
     }
 }

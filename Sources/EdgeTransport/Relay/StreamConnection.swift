@@ -7,7 +7,6 @@ final class StreamConnection: ChannelHandler, DialWaiter {
     private let edge: CompiledEdge
     private let facts: ConnectionFacts
     private let early: [UInt8]
-    private let onClose: () -> Void
     private var walk = BackendWalk()
     private var dialer: Dialer?
     private var tally = ExchangeTally()
@@ -17,14 +16,12 @@ final class StreamConnection: ChannelHandler, DialWaiter {
 
     /// - Parameter early: bytes that were read already, for the upstream.
     init(
-        channel: Channel, edge: CompiledEdge, facts: ConnectionFacts, regionSlot: Int32, early: [UInt8],
-        onClose: @escaping () -> Void
+        channel: Channel, edge: CompiledEdge, facts: ConnectionFacts, regionSlot: Int32, early: [UInt8]
     ) {
         self.channel = channel
         self.edge = edge
         self.facts = facts
         self.early = early
-        self.onClose = onClose
         service = channel.loop.service
         super.init()
         tally.begin(service, regionSlot: regionSlot, bytesIn: 0)
@@ -82,7 +79,6 @@ final class StreamConnection: ChannelHandler, DialWaiter {
         tally.isAborted = broken
         tally.end(service, microseconds: channel.loop.now.microseconds(since: facts.start))
         channel.closeNow()
-        onClose()
         keepAlive = nil
     }
 }

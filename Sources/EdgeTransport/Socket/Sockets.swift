@@ -111,6 +111,11 @@ enum Sockets {
         setsockopt(descriptor, level, name, &value, socklen_t(MemoryLayout<Int32>.size))
     }
 
+    static func setResetOnClose(_ descriptor: Int32) {
+        var value = linger(l_onoff: 1, l_linger: 0)
+        setsockopt(descriptor, SOL_SOCKET, SO_LINGER, &value, socklen_t(MemoryLayout<linger>.size))
+    }
+
     static func localAddress(_ descriptor: Int32) -> SocketAddress? { address(descriptor, getsockname) }
     static func peerAddress(_ descriptor: Int32) -> SocketAddress? { address(descriptor, getpeername) }
 
