@@ -10,7 +10,8 @@ public final class EdgeDataPlane: DataPlane {
     private struct State {
         /// OpenSSL contexts by certificate, so that a change loads only what it brings.
         var served: [ObjectIdentifier: (material: CertificateMaterial, certificate: ServedCertificate)] = [:]
-        var ports: Set<UInt16> = []
+        /// Where TCP edges are listened for; an address that could not be had is tried again with the next snapshot.
+        var ports: Set<SocketAddress> = []
         var problems: [String: String] = [:]
         var isStarted = false
     }
@@ -170,11 +171,11 @@ public final class EdgeDataPlane: DataPlane {
     /// Listens where TCP edges are, and no longer where they were. Connections that are open go on.
     private func openPorts(_ wanted: Set<UInt16>, _ snapshot: Snapshot) {
         let before = state.withLock { state in
-            defer { state.ports = wanted }
+            defer { state.ports = state.ports.filter { wanted.contains($0.port) } }
+            state.problems = state.problems.filter { !$0.key.hasPrefix("port/") }
             return state.ports
         }
-        for port in before.subtracting(wanted) {
-            state.withLock { $0.problems["port/\(port)"] = nil }
+        for port in Set(before.map(\.port)).subtracting(wanted) {
             for loop in loops {
                 loop.post { loop in
                     for listener in loop.service.portListeners.removeValue(forKey: port) ?? [] { listener.close() }
@@ -182,16 +183,19 @@ public final class EdgeDataPlane: DataPlane {
             }
         }
         let slot = slots.slot("region/\(settings.tcpRegion.code)")
-        for port in wanted.subtracting(before).sorted() {
-            for address in settings.tcpAddresses {
+        for port in wanted.sorted() {
+            for address in settings.tcpAddresses.map({ SocketAddress($0, port: port) }) where !before.contains(address) {
+                var descriptors: [Int32] = []
                 do {
-                    for loop in loops {
-                        let descriptor = try Sockets.listen(SocketAddress(address, port: port))
+                    for _ in loops { descriptors.append(try Sockets.listen(address)) }
+                    for (loop, descriptor) in zip(loops, descriptors) {
                         open(
                             descriptor, .tcp(port: port), settings.tcpRegion, slot, on: loop, shared: false,
                             port: port)
                     }
+                    state.withLock { _ = $0.ports.insert(address) }
                 } catch {
+                    for descriptor in descriptors { close(descriptor) }
                     state.withLock { $0.problems["port/\(port)"] = "\(error)" }
                 }
             }

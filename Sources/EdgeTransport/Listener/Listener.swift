@@ -23,7 +23,7 @@ final class Listener: EventSource {
             case .connection(let connection): onConnection(connection)
             case .none: return
             case .failed(let code):
-                guard code == EMFILE || code == ENFILE, reserve >= 0 else { return }
+                guard code == EMFILE || code == ENFILE, reserve >= 0 else { return tryAgainLater() }
                 turnAway()
             }
         }
@@ -35,6 +35,16 @@ final class Listener: EventSource {
         Glibc.close(reserve)
         if case .connection(let connection) = Sockets.accept(descriptor) { Glibc.close(connection) }
         reserve = Glibc.open("/dev/null", O_RDONLY | O_CLOEXEC)
+    }
+
+    /// Who waits in the backlog gives no second signal.
+    private func tryAgainLater() {
+        setDeadline(milliseconds: 200)
+    }
+
+    override func deadlineReached() {
+        if reserve < 0 { reserve = Glibc.open("/dev/null", O_RDONLY | O_CLOEXEC) }
+        ready(.readable)
     }
 
     func close() {

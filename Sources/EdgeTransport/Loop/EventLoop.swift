@@ -196,7 +196,9 @@ final class EventLoop: @unchecked Sendable {
     }
 
     fileprivate func arm(_ source: EventSource, at tick: UInt64) {
-        source.armedTick = wheel.insert(source.token, at: tick)
+        // At most one turn ahead, to be looked at again then: an entry outlives its connection, and with deadlines of an
+        // hour those of all connections of an hour would pile up.
+        source.armedTick = wheel.insert(source.token, at: min(tick, wheel.lastOfTurn))
     }
 
     fileprivate func register(_ source: EventSource) -> UInt64 {

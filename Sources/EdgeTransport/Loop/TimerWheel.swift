@@ -32,6 +32,9 @@ struct TimerWheel<Element> {
         return tick
     }
 
+    /// The last tick whose place comes up within this turn.
+    var lastOfTurn: UInt64 { current + UInt64(Self.places) }
+
     /// The first tick at which something may be due; `nil` when nothing waits.
     var next: UInt64? { count == 0 ? nil : earliest }
 
