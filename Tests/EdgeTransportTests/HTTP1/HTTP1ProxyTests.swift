@@ -268,13 +268,16 @@ import Testing
     }
 
     @Test func `C90 an open breaker answers 503 itself and lets only a probe through`() async throws {
-        let failing = Counter()
-        let breaker: JSON = [
-            "enabled": true, "error_threshold_percentage": 0.5, "volume_threshold": 10, "rolling_window": 10,
-            "num_buckets": 10, "tripped_duration": 1,
-        ]
-        let answer: RequestHandler = { _ in HandlerResponse(status: failing.value == 0 ? 500 : 200) }
-        try await withProxy(modules: ["circuit_breaker": breaker], answer) { edge, upstream in
+        let healed = Counter()
+        // Longer than any machine is slow: only the last step waits for time to pass.
+        let breaker = { @Sendable (tripped: Int64) -> JSON in
+            [
+                "enabled": true, "error_threshold_percentage": 0.5, "volume_threshold": 10, "rolling_window": 120,
+                "num_buckets": 10, "tripped_duration": .int(tripped),
+            ]
+        }
+        let answer: RequestHandler = { _ in HandlerResponse(status: healed.value == 0 ? 500 : 200) }
+        try await withProxy(modules: ["circuit_breaker": breaker(600)], answer) { edge, upstream in
             let ask = { @Sendable in
                 let client = try RawSocket(port: edge.clearPort)
                 try client.send("GET / HTTP/1.1\r\nHost: \(Self.host)\r\n\r\n")
@@ -284,8 +287,14 @@ import Testing
             let blocked = try await onThread(ask)
             #expect(blocked.hasPrefix("HTTP/1.1 503 ") && blocked.contains("ERR_NGROK_3202"))
             #expect(upstream.requests.value == 10)
-            failing.raise()
-            try await eventually("the breaker closes by itself") { try await onThread(ask).hasPrefix("HTTP/1.1 200 ") }
+            // The state outlives the change of its settings.
+            await edge.change {
+                $0.addEdge(host: Self.host, backend: "bkdsc_a", modules: ["circuit_breaker": breaker(1)])
+            }
+            healed.raise()
+            try await eventually("the breaker closes by itself", seconds: 30) {
+                try await onThread(ask).hasPrefix("HTTP/1.1 200 ")
+            }
         }
     }
 }
