@@ -256,10 +256,15 @@ final class HTTP1Connection: ChannelHandler, ExchangeClient {
             loop.staging.append(contentsOf: bytes)
         } else {
             flush()
-            channel.write(bytes)
+            write(bytes)
         }
         if isChunked { HTTP1Writer.chunkEnd(into: &loop.staging) }
         if loop.staging.count >= 48 << 10 { flush() }
+    }
+
+    private func write(_ bytes: UnsafeRawBufferPointer) {
+        channel.write(bytes)
+        // From here on nobody waits for the upstream, but for the client.
         if channel.isCongested { channel.setDeadline(milliseconds: service.settings.bodyProgressTimeout) }
     }
 
@@ -287,7 +292,7 @@ final class HTTP1Connection: ChannelHandler, ExchangeClient {
 
     func flush() {
         guard !loop.staging.isEmpty else { return }
-        loop.staging.withUnsafeBytes { channel.write($0) }
+        loop.staging.withUnsafeBytes { write($0) }
         loop.staging.removeAll(keepingCapacity: true)
     }
 

@@ -1,6 +1,7 @@
 import EdgeCore
 import EdgeTesting
 import EdgeTransport
+import Glibc
 import Shared
 import Testing
 
@@ -90,6 +91,26 @@ import Testing
             #expect(upstream.requests.value < 500)
             try await onThread { for _ in 0..<1000 { _ = try client.receiveAnswer() } }
             #expect(upstream.requests.value == 1000)
+        }
+    }
+
+    @Test func `a client that reads nothing of an answer in small pieces is given up`() async throws {
+        var settings = TransportSettings()
+        settings.bodyProgressTimeout = 400
+        try await withUpstream(settings) { connection in
+            _ = try connection.receive(until: "\r\n\r\n")
+            try connection.send("HTTP/1.1 200 OK\r\nContent-Length: 100000000\r\n\r\n")
+            // Slowly enough that each piece is read alone.
+            while true {
+                try connection.send([UInt8](repeating: 1, count: 8000))
+                usleep(500)
+            }
+        } _: { edge, _ in
+            let client = try RawSocket(port: edge.clearPort)
+            try client.send(Self.get)
+            try await eventually("the exchange ends", seconds: 30) {
+                await edge.counters("backend/bkdsc_a").aborted == 1
+            }
         }
     }
 
