@@ -79,4 +79,10 @@ struct HTTPClientMachineTests {
         let result3 = splitter.receive(Array("c\n\nd\ne".utf8))
         #expect(result3.map { String(decoding: $0, as: UTF8.self) } == ["abc", "d"])
     }
+
+    @Test func `a line longer than the bound is dropped whole, and the next one is read`() {
+        var splitter = LineSplitter()
+        let long = [UInt8](repeating: 0x61, count: LineSplitter.maximumLine + 1)
+        #expect(splitter.receive(long + Array("\nshort\n".utf8)) == [Array("short".utf8)])
+    }
 }

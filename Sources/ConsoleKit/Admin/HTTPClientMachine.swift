@@ -209,6 +209,8 @@ public struct LineSplitter: Sendable {
     public static let maximumLine = 8 * 1024 * 1024
 
     private var rest: [UInt8] = []
+    /// Half a line would be read as something that nobody said.
+    private var isTooLong = false
 
     public init() {}
 
@@ -217,10 +219,13 @@ public struct LineSplitter: Sendable {
         var lines: [[UInt8]] = []
         for byte in bytes {
             if byte == 0x0A {
-                if !rest.isEmpty { lines.append(rest) }
+                if !rest.isEmpty, !isTooLong { lines.append(rest) }
                 rest.removeAll(keepingCapacity: true)
+                isTooLong = false
             } else if rest.count < LineSplitter.maximumLine {
                 rest.append(byte)
+            } else {
+                isTooLong = true
             }
         }
         return lines
