@@ -48,7 +48,7 @@ import Testing
         async throws
     {
         var settings = TransportSettings()
-        settings.firstByteTimeout = 400
+        settings.firstByteTimeout = 1000
         try await withUpstream(settings) { connection in
             _ = try connection.receive(until: "\r\n\r\n")
             try connection.send("HTTP/1.1 100 Continue\r\n\r\n")
@@ -62,9 +62,9 @@ import Testing
                 return try client.receive(until: "\r\n\r\n")
             }
             #expect(interim.hasPrefix("HTTP/1.1 100 "))
-            // A client of ten bytes a second: slow, but never still for long.
+            // A slow client, but never still for long.
             for _ in 0..<10 {
-                try await Task.sleep(for: .milliseconds(100))
+                try await Task.sleep(for: .milliseconds(150))
                 try client.send("ab")
             }
             let answer = try await onThread { try client.receiveAnswer() }

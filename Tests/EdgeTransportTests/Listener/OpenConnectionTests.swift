@@ -37,6 +37,38 @@ import Testing
         }
     }
 
+    @Test func `a drain sends answers that are queued, and ends what idles`() async throws {
+        let body = [UInt8](repeating: 1, count: 24 << 20)
+        let upstream = try FakeUpstream { _ in HandlerResponse(status: 200, body: .bytes(body)) }
+        var settings = TransportSettings()
+        settings.queueHighWater = 64 << 20
+        try await withEdge(settings) { configuration in
+            configuration.addDomain(Self.host)
+            configuration.addStatic("bkdsc_a", port: upstream.port)
+            configuration.addEdge(host: Self.host, backend: "bkdsc_a")
+        } _: { edge in
+            let get = "GET / HTTP/1.1\r\nHost: \(Self.host)\r\n\r\n"
+            let (slow, idle) = (try RawSocket(port: edge.clearPort), try RawSocket(port: edge.clearPort))
+            try slow.send(get)
+            try idle.send(get)
+            let length = try await onThread {
+                _ = try idle.receive(until: "\r\n\r\n")
+                return try idle.receive(count: body.count).count
+            }
+            #expect(length == body.count)
+            try await eventually("both are answered") { await edge.counters("backend/bkdsc_a").ended == 2 }
+            async let left = edge.plane.drain(seconds: 10)
+            let (ended, all) = try await onThread {
+                // What is queued for the slow one leaves only as it reads.
+                (idle.isEnded(), try slow.receiveAll().utf8.count)
+            }
+            #expect(ended && all > body.count)
+            idle.endWriting()
+            slow.endWriting()
+            #expect(await left == 0)
+        }
+    }
+
     @Test func `a TCP edge's port that was taken is tried again with the next change`() async throws {
         let holder = try RawServer { _ in }
         let port = holder.port
