@@ -24,17 +24,20 @@ final class Listener: EventSource {
             case .none: return
             case .failed(let code):
                 guard code == EMFILE || code == ENFILE, reserve >= 0 else { return tryAgainLater() }
-                turnAway()
+                guard turnAway() else { return }
             }
         }
         loop.afterRound { [self] in if isOpen { ready(.readable) } }
     }
 
     /// Out of descriptors: take one connection with the reserve, only to close it, rather than let it hang.
-    private func turnAway() {
+    /// - Returns: `false` when nobody waited: without a descriptor, `accept` fails before it looks.
+    private func turnAway() -> Bool {
         Glibc.close(reserve)
-        if case .connection(let connection) = Sockets.accept(descriptor) { Glibc.close(connection) }
-        reserve = Glibc.open("/dev/null", O_RDONLY | O_CLOEXEC)
+        defer { reserve = Glibc.open("/dev/null", O_RDONLY | O_CLOEXEC) }
+        guard case .connection(let connection) = Sockets.accept(descriptor) else { return false }
+        Glibc.close(connection)
+        return true
     }
 
     /// Who waits in the backlog gives no second signal.
