@@ -95,11 +95,11 @@ final class Channel: EventSource, TLSCarrier {
     }
 
     /// Makes a connected channel the client's half; `channelConnected` follows.
-    func beginClientTLS(serverName: String?) throws(TLSError) {
+    func beginClientTLS(host: String) throws(TLSError) {
         let service = loop.service!
         tls = try TLSSession(
-            client: service.upstreamTLS, serverName: serverName, verify: service.settings.verifyUpstreamTLS,
-            carrier: self)
+            client: service.upstreamTLS, serverName: IPAddress(host) == nil ? host : nil,
+            verifiedHost: service.settings.verifyUpstreamTLS ? host : nil, carrier: self)
         phase = .handshaking
         driveHandshake()
     }

@@ -63,18 +63,21 @@ final class TLSSession {
     }
 
     /// The client's half, towards an upstream.
-    init(client context: TLSContext, serverName: String?, verify: Bool, carrier: any TLSCarrier) throws(TLSError) {
+    /// - Parameters: `serverName`: asked for, if it is a name; `verifiedHost`: the name or address that the
+    ///   certificate must be for, `nil` to take any.
+    init(
+        client context: TLSContext, serverName: String?, verifiedHost: String?, carrier: any TLSCarrier
+    ) throws(TLSError) {
         guard let ssl = SSL_new(context.pointer) else { throw TLSError("SSL_new") }
         self.ssl = ssl
         self.carrier = carrier
         decide = nil
         ticketKeys = nil
         SSL_set_connect_state(ssl)
-        if let serverName {
-            selvage_ssl_set_host_name(ssl, serverName)
-            if verify { SSL_set1_host(ssl, serverName) }
-        }
         attach()
+        if let serverName { selvage_ssl_set_host_name(ssl, serverName) }
+        // An address is compared with the certificate's addresses. Without this, any trusted certificate would do.
+        if let verifiedHost, SSL_set1_host(ssl, verifiedHost) != 1 { throw TLSError("the host to verify") }
     }
 
     deinit { SSL_free(ssl) }

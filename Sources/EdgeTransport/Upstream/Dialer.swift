@@ -96,8 +96,7 @@ final class Dialer: ChannelHandler {
     override func channelConnected(_ channel: Channel) {
         if target.usesTLS, channel.tls == nil {
             do {
-                let name = IPAddress(target.host) == nil ? target.host : nil
-                try channel.beginClientTLS(serverName: name)
+                try channel.beginClientTLS(host: target.host)
             } catch {
                 channelFailed(channel)
             }
