@@ -184,7 +184,8 @@ public final class EdgeDataPlane: DataPlane {
         }
         let slot = slots.slot("region/\(settings.tcpRegion.code)")
         for port in wanted.sorted() {
-            for address in settings.tcpAddresses.map({ SocketAddress($0, port: port) }) where !before.contains(address) {
+            for address in settings.tcpAddresses.map({ SocketAddress($0, port: port) }) where !before.contains(address)
+            {
                 var descriptors: [Int32] = []
                 do {
                     for _ in loops { descriptors.append(try Sockets.listen(address)) }

@@ -60,7 +60,9 @@ final class ProxyExchange: Exchange, DialWaiter {
         tally.add(edge.slot, service)
         let path = view.request.path
         // A closure and not the function itself, which would be boxed with its table for each request.
-        guard let route = view.request.withBytes(path, { edge.routes.lookup($0) }) else { return reject(.endpointNotFound) }
+        guard let route = view.request.withBytes(path, { edge.routes.lookup($0) }) else {
+            return reject(.endpointNotFound)
+        }
         self.route = route
         tally.add(route.slot, service)
         setForwardedFields(facts)
@@ -75,8 +77,8 @@ final class ProxyExchange: Exchange, DialWaiter {
     /// The edge by the request's own host; a TLS connection made for another edge's name may not reach it.
     private func findEdge(_ facts: RequestFacts) -> CompiledEdge? {
         let host = view.request.host
-        guard let edge = view.request.withBytes(host, { service.published.snapshot.hosts.lookup($0) }), edge.kind == .https
-        else {
+        let hosts = service.published.snapshot.hosts
+        guard let edge = view.request.withBytes(host, { hosts.lookup($0) }), edge.kind == .https else {
             reject(.endpointNotFound)
             return nil
         }
