@@ -137,20 +137,36 @@ public final class RawServer: Sendable {
     public let port: UInt16
     public let connections = Counter()
 
-    public init(_ serve: @escaping @Sendable (RawSocket) throws -> Void) throws {
+    /// A port that is free and stays so: the system gives none of these to who asks for any.
+    public static func freePort() throws -> UInt16 {
+        for _ in 0..<1000 {
+            if let server = try? RawServer(port: .random(in: 20_000..<32_000), { _ in }) {
+                server.stop()
+                return server.port
+            }
+        }
+        throw RawSocket.Failure(description: "no port is free")
+    }
+
+    /// - Parameter port: 0 for one that the system chooses.
+    public init(port: UInt16 = 0, _ serve: @escaping @Sendable (RawSocket) throws -> Void) throws {
         let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue) | O_CLOEXEC, 0)
         var address = sockaddr_in()
         address.sin_family = sa_family_t(AF_INET)
         address.sin_addr.s_addr = UInt32(0x7F00_0001).bigEndian
+        address.sin_port = port.bigEndian
         var length = socklen_t(MemoryLayout<sockaddr_in>.size)
         let result = withUnsafeMutablePointer(to: &address) {
             $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
                 bind(descriptor, $0, length) | listen(descriptor, 64) | getsockname(descriptor, $0, &length)
             }
         }
-        guard result == 0 else { throw RawSocket.Failure(description: "listen") }
+        guard result == 0 else {
+            close(descriptor)
+            throw RawSocket.Failure(description: "listen")
+        }
         self.descriptor = descriptor
-        port = UInt16(bigEndian: address.sin_port)
+        self.port = UInt16(bigEndian: address.sin_port)
         let counter = connections
         Task {
             try await onThread {

@@ -19,8 +19,8 @@ public enum ThrowAwayCertificate {
         let subject = X509_get_subject_name(certificate)
         X509_NAME_add_entry_by_txt(subject, "CN", 0x1000 | 1, names[0], -1, -1, 0)
         X509_set_issuer_name(certificate, subject)
-        let alternatives = X509V3_EXT_conf_nid(
-            nil, nil, NID_subject_alt_name, names.map { (IPAddress($0) == nil ? "DNS:" : "IP:") + $0 }.joined(separator: ","))
+        let entries = names.map { (IPAddress($0) == nil ? "DNS:" : "IP:") + $0 }.joined(separator: ",")
+        let alternatives = X509V3_EXT_conf_nid(nil, nil, NID_subject_alt_name, entries)
         X509_add_ext(certificate, alternatives, -1)
         X509_EXTENSION_free(alternatives)
         X509_sign(certificate, key, EVP_sha256())

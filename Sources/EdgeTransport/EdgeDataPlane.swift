@@ -21,6 +21,8 @@ public final class EdgeDataPlane: DataPlane {
     private let ticketKeys = TicketKeys()
     private let loops: [EventLoop]
     private let state = Mutex(State())
+    /// The snapshot whose ports are open.
+    private let portRevision = Mutex<UInt64>(0)
     private let rotation = Mutex<Task<Void, Never>?>(nil)
 
     /// - Throws: what the system or OpenSSL says, when there is no way to serve.
@@ -148,7 +150,12 @@ public final class EdgeDataPlane: DataPlane {
             guard snapshot.revision >= loop.service.published.snapshot.revision else { return }
             loop.service.published = published
         }
-        openPorts(Set(snapshot.ports.keys), snapshot)
+        portRevision.withLock { revision in
+            // Publications may overtake one another; the loops keep the latest, and so do the ports.
+            guard snapshot.revision >= revision else { return }
+            revision = snapshot.revision
+            openPorts(Set(snapshot.ports.keys))
+        }
     }
 
     private func loadCertificates(_ snapshot: Snapshot) -> HostTable<ServedCertificate> {
@@ -169,7 +176,7 @@ public final class EdgeDataPlane: DataPlane {
     }
 
     /// Listens where TCP edges are, and no longer where they were. Connections that are open go on.
-    private func openPorts(_ wanted: Set<UInt16>, _ snapshot: Snapshot) {
+    private func openPorts(_ wanted: Set<UInt16>) {
         let before = state.withLock { state in
             defer { state.ports = state.ports.filter { wanted.contains($0.port) } }
             state.problems = state.problems.filter { !$0.key.hasPrefix("port/") }

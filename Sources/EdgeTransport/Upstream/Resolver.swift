@@ -34,18 +34,21 @@ final class Resolver: Sendable {
             return state.waiting[host]?.count == 1
         }
         guard first else { return }
-        Threads.start { [self] in
-            let addresses = Resolver.lookUp(host)
-            let waiting = state.withLock { state in
-                if state.entries.count >= 1024 { state.entries.removeAll() }
-                // A failure is not kept: the next request asks again.
-                if !addresses.isEmpty {
-                    state.entries[host] = Entry(addresses: addresses, expires: Clock.now() + Resolver.lifetime)
-                }
-                return state.waiting.removeValue(forKey: host) ?? []
+        let isStarted = Threads.start { [self] in finish(host, Resolver.lookUp(host)) }
+        // Without a thread nobody would ever answer, nor ask again.
+        if !isStarted { finish(host, []) }
+    }
+
+    private func finish(_ host: String, _ addresses: [IPAddress]) {
+        let waiting = state.withLock { state in
+            if state.entries.count >= 1024 { state.entries.removeAll() }
+            // A failure is not kept: the next request asks again.
+            if !addresses.isEmpty {
+                state.entries[host] = Entry(addresses: addresses, expires: Clock.now() + Resolver.lifetime)
             }
-            for (loop, answer) in waiting { loop.post { _ in answer(addresses) } }
+            return state.waiting.removeValue(forKey: host) ?? []
         }
+        for (loop, answer) in waiting { loop.post { _ in answer(addresses) } }
     }
 
     private static func lookUp(_ host: String) -> [IPAddress] {
@@ -86,7 +89,9 @@ enum Threads {
     }
 
     /// Runs `body` on a thread of its own, with every signal blocked: signals belong to the main thread.
-    static func start(_ body: @escaping @Sendable () -> Void) {
+    /// - Returns: `false` when the system has no thread to give.
+    @discardableResult
+    static func start(_ body: @escaping @Sendable () -> Void) -> Bool {
         var all = sigset_t()
         var before = sigset_t()
         sigfillset(&all)
@@ -101,5 +106,6 @@ enum Threads {
                 return nil
             }, argument)
         if result == 0 { pthread_detach(thread) } else { Unmanaged<Body>.fromOpaque(argument).release() }
+        return result == 0
     }
 }

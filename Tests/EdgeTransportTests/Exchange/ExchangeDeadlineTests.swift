@@ -180,6 +180,27 @@ import Testing
         }
     }
 
+    @Test func `an upstream's name is resolved, and one that does not resolve is 502`() async throws {
+        let upstream = try FakeUpstream { _ in HandlerResponse(status: 200, body: .bytes(Array("named".utf8))) }
+        try await withEdge { configuration in
+            configuration.addDomain(Self.host)
+            configuration.add("bkdsc_a", StaticBackend.self, ["address": .string("localhost:\(upstream.port)")])
+            configuration.add("bkdsc_b", StaticBackend.self, ["address": "no-such-name.invalid:80"])
+            configuration.addEdge(host: Self.host, backend: "bkdsc_a")
+        } _: { edge in
+            let ask = { @Sendable in
+                let client = try RawSocket(port: edge.clearPort)
+                try client.send(Self.get)
+                return try client.receiveAnswer()
+            }
+            let named = try await onThread(ask)
+            #expect(named.body == "named")
+            await edge.change { $0.addEdge(host: Self.host, backend: "bkdsc_b") }
+            let unknown = try await onThread(ask)
+            #expect(unknown.head.hasPrefix("HTTP/1.1 502 "))
+        }
+    }
+
     @Test func `a request tried again on a fresh connection counts once`() async throws {
         try await withUpstream { connection in
             _ = try connection.receive(until: "\r\n\r\n")

@@ -70,8 +70,8 @@ import Testing
     }
 
     @Test func `a TCP edge's port that was taken is tried again with the next change`() async throws {
-        let holder = try RawServer { _ in }
-        let port = holder.port
+        let port = try RawServer.freePort()
+        var holder: RawServer? = try RawServer(port: port) { _ in }
         let server = try RawServer { try $0.send("hi") }
         try await withEdge { configuration in
             configuration.addStatic("bkdsc_a", port: server.port)
@@ -80,7 +80,8 @@ import Testing
                 backend: BackendReference(id: "bkdsc_a"))
         } _: { edge in
             #expect(await edge.plane.problems()["port/\(port)"] != nil)
-            holder.stop()
+            holder?.stop()
+            holder = nil
             await edge.change { $0.addDomain("other.example.com") }
             try await eventually("the port is open") {
                 await edge.change { $0.addDomain("other.example.com") }
@@ -88,6 +89,13 @@ import Testing
             }
             let text = try await onThread { try RawSocket(port: port).receiveAll() }
             #expect(text == "hi")
+            // A publication that was overtaken takes nothing back.
+            await edge.plane.publish(
+                Snapshot(
+                    revision: 0, edges: [:], hosts: HostTable([]), ports: [:], certificates: HostTable([]), faults: [:])
+            )
+            let again = try await onThread { try RawSocket(port: port).receiveAll() }
+            #expect(again == "hi")
         }
     }
 }

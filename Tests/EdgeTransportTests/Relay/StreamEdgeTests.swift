@@ -14,11 +14,7 @@ import Testing
         }
     }
 
-    private func freePort() throws -> UInt16 {
-        let server = try RawServer { _ in }
-        defer { server.stop() }
-        return server.port
-    }
+    private func freePort() throws -> UInt16 { try RawServer.freePort() }
 
     @Test func `C79 a TCP edge passes bytes untouched and keeps half-close`() async throws {
         let server = try echoServer()
