@@ -110,8 +110,10 @@ final class Relay: ChannelHandler {
         guard !isOver else { return }
         isOver = true
         service.drainers[ObjectIdentifier(self)] = nil
-        client.closeNow()
-        upstream.closeNow()
+        for channel in [client, upstream] {
+            // What one side had sent before it broke still belongs to the other.
+            if channel.hasQueuedBytes { channel.closeGracefully() } else { channel.closeNow() }
+        }
         let onEnd = self.onEnd
         self.onEnd = nil
         onBytes = nil
