@@ -66,6 +66,31 @@ struct EdgeFlowTests {
         #expect(apply.operations[0].ifMatch == "7")
     }
 
+    @Test func `an example of a setting never goes live by an early Enter, and is shown as help`() throws {
+        var app = Sample.app()
+        app.press("2", .down, .enter, "m", .down, .enter, .tab)
+        let canvas = app.render(size: Size(columns: 100, rows: 24), glyphs: .unicode)
+        #expect((0..<24).contains { canvas.line($0).contains("e.g. x-edge=selvage") })
+        let apply = try #require(app.press(.enter).requests.first?.body?.decoded(ApplyRequest.self))
+        #expect(apply.operations[0].body == ["add": [:], "enabled": true, "remove": []])
+    }
+
+    @Test func `a value with a comma goes in quotes, and comes back in them`() throws {
+        let example: JSON = ["add": ["a": "b"], "names": ["a"]]
+        var form = DocumentForm(example: example, document: nil)
+        let isSet = form.set("add", to: #"cache-control="no-cache, no-store", x-a=b"#)
+        let isListed = form.set("names", to: #" a, "b, c""#)
+        #expect(isSet && isListed)
+        let result = try form.result().get()
+        #expect(result["add"] == ["cache-control": "no-cache, no-store", "x-a": "b"])
+        #expect(result["names"] == ["a", "b, c"])
+        let again = DocumentForm(example: example, document: result)
+        #expect(try again.result().get() == result)
+        let isOpen = form.set("names", to: "\"a, b")
+        #expect(isOpen)
+        #expect(throws: CommandFault.self) { try form.result().get() }
+    }
+
     @Test func `C07 a module is edited in a form made out of its document`() throws {
         var app = Sample.app()
         app.press("2", .down, .enter, .down, .enter)

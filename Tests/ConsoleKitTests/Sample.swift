@@ -77,7 +77,17 @@ enum Sample {
                 object("backend", v1, ["description": "checkout-v1", "address": "127.0.0.1:9001"]),
                 object("backend", v2, ["description": "checkout-v2", "address": "127.0.0.1:9002"]),
                 object("backend", v3, ["description": "", "address": "127.0.0.1:9003"]),
-                object("reserved_domain", "rd_1", ["domain": "shop.example"]),
+                object("reserved_domain", "rd_1", ["domain": "shop.example", "certificate": ["id": "cert_1"]]),
+                object(
+                    "tls_certificate", "cert_1",
+                    [
+                        "not_after": "2026-12-05T22:31:06Z", "subject_common_name": "shop.example",
+                        "subject_alternative_names": ["dns_names": ["shop.example"], "ips": []],
+                    ]),
+                object("ip_policy", "ipp_1", ["description": "office"]),
+                object(
+                    "ip_policy_rule", "ipr_1",
+                    ["action": "allow", "cidr": "10.0.0.0/8", "ip_policy": ["id": "ipp_1", "uri": ""]]),
             ], modules: modules)
     }
 

@@ -62,7 +62,8 @@ extension App {
                 model.say("all edits are forgotten", .dim)
                 return []
             case .edgeDelete, .routeAdd, .routeRemove, .moduleSet, .moduleRemove, .backendSet, .breakerOpen,
-                .breakerClose, .breakerReset, .undo, .edgeCreate:
+                .breakerClose, .breakerReset, .undo, .edgeCreate, .backendCreate, .backendDelete, .policyCreate,
+                .policyAllow, .policyDeny, .policyForget, .policyDelete:
                 return try propose(command)
             default: return performHere(verb)
             }
@@ -137,6 +138,7 @@ extension App {
             current = .edges
             detail = edge
         case .backend: openWeights(match.id)
+        case .policy, .domain, .certificate: break
         }
         return []
     }

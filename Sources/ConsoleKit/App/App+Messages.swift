@@ -65,7 +65,7 @@ extension App {
             switch run.receive(status: status, body: body) {
             case .send(let request): return send(request, .plan(run, returning: overlay))
             case .done:
-                model.say(run.plan.success, .ok)
+                model.say(run.success, .ok)
                 return requestListing()
             case .refused(let fault):
                 refused(run, fault, overlay)

@@ -83,7 +83,10 @@ struct HeadlessRun {
         let inventory = try inventory()
         guard let name = command.names.last else { throw Planner(inventory: inventory).usage(.describe) }
         let kinds = command.names.count > 1 ? Resolver.Kind(rawValue: command.names[0]).map { [$0] } : nil
-        let match = try Resolver(inventory: inventory).find(name, kinds ?? Resolver.Kind.allCases)
+        let resolver = Resolver(inventory: inventory)
+        // An edge goes before the domain of the same name.
+        let served = kinds == nil ? try? resolver.find(name) : nil
+        let match = try served ?? resolver.find(name, kinds ?? Resolver.Kind.allCases)
         let object = inventory[match.id]
         var document: JSON = ["kind": .string(match.kind.rawValue), "name": .string(match.name)]
         document["document"] = inventory.document(match.id) ?? .null
@@ -165,13 +168,12 @@ struct HeadlessRun {
                 .usage, "\(plan.command) cannot be taken back: add --yes=\(command.names.first ?? "NAME")")
         default: break
         }
-        try send(plan)
-        out(plan.success)
+        out(try send(plan))
         return CommandLineTool.Exit.done
     }
 
-    @discardableResult
-    private func send(_ plan: RequestPlan) throws -> [JSON] {
+    /// - Returns: what was done, in words.
+    private func send(_ plan: RequestPlan) throws -> String {
         var run = PlanRun(plan)
         var turn = run.begin()
         while true {
@@ -180,7 +182,7 @@ struct HeadlessRun {
                 let answer = try connection.request(
                     request.method, request.path, body: request.body, headers: request.headers)
                 turn = run.receive(status: answer.status, body: answer.body)
-            case .done: return run.answers
+            case .done: return run.success
             case .refused(let fault): throw fault
             }
         }

@@ -3,7 +3,9 @@ import Shared
 
 /// Objects with their figures, as a table for people and as JSON for programs.
 struct Report {
-    enum Subject: String, CaseIterable { case edges, routes, backends, regions, breakers }
+    enum Subject: String, CaseIterable {
+        case edges, routes, backends, regions, breakers, policies, domains, certificates
+    }
 
     struct Row {
         var id: String
@@ -22,6 +24,9 @@ struct Report {
         case .backends: (heads, rows) = Self.backends(inventory, tick)
         case .regions: (heads, rows) = Self.regions(tick)
         case .breakers: (heads, rows) = Self.breakers(inventory, tick)
+        case .policies: (heads, rows) = Self.policies(inventory)
+        case .domains: (heads, rows) = Self.domains(inventory, tick)
+        case .certificates: (heads, rows) = Self.certificates(inventory, tick)
         }
     }
 

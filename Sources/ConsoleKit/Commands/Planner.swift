@@ -15,6 +15,12 @@ struct Planner {
         case .moduleSet: return try setModule(command)
         case .moduleRemove: return try removeModule(command)
         case .backendSet: return try setBackend(command)
+        case .backendCreate: return try createBackend(command)
+        case .backendDelete: return try deleteBackend(command)
+        case .policyCreate: return try createPolicy(command)
+        case .policyAllow, .policyDeny: return try policyRule(command)
+        case .policyForget: return try forgetRule(command)
+        case .policyDelete: return try deletePolicy(command)
         case .breakerOpen, .breakerClose, .breakerReset: return try breaker(command)
         case .guardKeep, .guardRollback, .guardExtend: return try guardVerb(command)
         case .undo: return try undo(command)
@@ -40,7 +46,7 @@ struct Planner {
         let host = command.names.count > 1 ? command.names[1].lowercased() : ""
         var steps: [RequestPlan.Step] = []
         let hostport = kind == .tcp ? address(host, &steps) : try domain(host, &steps)
-        let reference = backendReference(backend, &steps)
+        let reference = try backendReference(backend, &steps)
         var edge: JSON = ["hostports": [.string(hostport)]]
         if let description = command["description"] { edge["description"] = .string(description) }
         if kind != .https { edge["backend"] = ["backend_id": .string(reference)] }
@@ -54,7 +60,7 @@ struct Planner {
                 step("POST", "/edges/https/\(RequestPlan.reference(place))/routes", route, "make its route /"))
         }
         return RequestPlan(
-            command: command.text, steps: steps, success: "edge \(host.isEmpty ? kind.rawValue : host) is made")
+            command: command.text, steps: steps, success: "edge \(hostport) is made")
     }
 
     /// An address of a TCP edge is assigned by the server, unless one that is reserved is named.
@@ -85,11 +91,24 @@ struct Planner {
     }
 
     /// A known backend's identifier, or that of a static one which the plan then makes.
-    private func backendReference(_ text: String, _ steps: inout [RequestPlan.Step]) -> String {
+    ///
+    /// - Throws: `CommandFault` when it is neither, nor an address.
+    func backendReference(_ text: String, _ steps: inout [RequestPlan.Step]) throws(CommandFault) -> String {
         if let match = try? resolver.find(text, [.backend]) { return match.id }
-        if text.hasPrefix("bkd") { return text }
+        if text.hasPrefix("bkd"), text.contains("_") { return text }
         if let known = inventory.backends.first(where: { $0.document["address"]?.stringValue == text }) {
             return known.id
+        }
+        // One that is made by this very plan already.
+        if let made = steps.firstIndex(where: { $0.request.body?["address"]?.stringValue == text }) {
+            return RequestPlan.reference(made)
+        }
+        guard Planner.isAddress(text) else {
+            do throws(CommandFault) {
+                return try resolver.find(text, [.backend]).id
+            } catch {
+                throw CommandFault(.invalid, "\(error.message); an address would be host:port")
+            }
         }
         steps.append(
             step("POST", "/backends/static", ["address": .string(text)], "make the backend \(text)", creates: true))
@@ -113,7 +132,7 @@ struct Planner {
         var steps: [RequestPlan.Step] = []
         var document: JSON = ["match_type": .string(command["match"] ?? "path_prefix"), "match": .string(match)]
         if let backend = command["backend"], !backend.isEmpty {
-            document["backend"] = ["backend_id": .string(backendReference(backend, &steps))]
+            document["backend"] = ["backend_id": .string(try backendReference(backend, &steps))]
         }
         steps.append(step("POST", "/edges/https/\(edge.id)/routes", document, "make the route", creates: true))
         return RequestPlan(command: command.text, steps: steps, success: "route \(edge.name)\(match) is made")
@@ -147,7 +166,7 @@ struct Planner {
         _ owner: String, _ module: String, _ settings: JSON, command: Command
     ) throws(CommandFault) -> RequestPlan {
         try apply(
-            "PUT", owner, module: module, body: settings, command: command,
+            "PUT", owner, module: module, body: try named(settings), command: command,
             success: "\(module) of \(inventory.name(owner)) is set", .reversible)
     }
 
@@ -162,7 +181,7 @@ struct Planner {
     private func setBackend(_ command: Command) throws(CommandFault) -> RequestPlan {
         let owner = try resolver.find(try name(command, 0), [.route, .edge])
         var steps: [RequestPlan.Step] = []
-        let reference = backendReference(try name(command, 1), &steps)
+        let reference = try backendReference(try name(command, 1), &steps)
         guard let path = inventory.path(owner.id) else { throw usage(.backendSet) }
         steps.append(
             step("PUT", path + "/backend", ["backend_id": .string(reference)], "point \(owner.name) at it"))
@@ -226,13 +245,13 @@ struct Planner {
 
     // MARK: Steps
 
-    private func step(
+    func step(
         _ method: String, _ path: String, _ body: JSON?, _ label: String, creates: Bool = false
     ) -> RequestPlan.Step {
         RequestPlan.Step(request: APIRequest(method, path, body: body), label: label, creates: creates)
     }
 
-    private func apply(
+    func apply(
         _ method: String, _ id: String, module: String? = nil, body: JSON? = nil, command: Command, success: String,
         _ danger: Danger
     ) throws(CommandFault) -> RequestPlan {

@@ -68,6 +68,9 @@ struct PlanRun: Sendable {
     /// The step that waits for its answer.
     var label: String { next > 0 && next <= plan.steps.count ? plan.steps[next - 1].label : plan.command }
 
+    /// What is said at the end, with what the answers told.
+    var success: String { resolved(plan.success) }
+
     mutating func begin() -> Turn { advance() }
 
     mutating func receive(status: Int, body: [UInt8]) -> Turn {
@@ -120,7 +123,10 @@ struct PlanRun: Sendable {
         switch document {
         case .string(let text): .string(resolved(text))
         case .array(let items): .array(items.map(resolved))
-        case .object(let members): .object(members.mapValues(resolved))
+        case .object(let members):
+            // A weighted backend names its children in the keys.
+            .object(
+                Dictionary(members.map { (resolved($0), resolved($1)) }, uniquingKeysWith: { first, _ in first }))
         default: document
         }
     }

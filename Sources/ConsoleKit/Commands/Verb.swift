@@ -7,6 +7,7 @@ enum VerbID: String, CaseIterable, Sendable {
     case filter, sort, palette, help, copy, theme, repaint, suspend, quit, chartStyle, chartSeries
     case edgeCreate, edgeEdit, edgeDelete
     case routeAdd, routeEdit, routeRemove, moduleAdd, moduleEdit, moduleSet, moduleRemove, backendSet, routeWeights
+    case backendCreate, backendDelete, policyCreate, policyAllow, policyDeny, policyForget, policyDelete
     case detailRemove
     case weightLess, weightMore, weightLessFive, weightMoreFive, weightExact, weightNormalise, weightLock
     case weightSet, weightPrevious, weightNext, apply, discard, weightUndo

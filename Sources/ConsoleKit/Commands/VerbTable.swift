@@ -2,7 +2,7 @@
 enum VerbTable {
     static let verbs: [Verb] =
         everywhere + moving + overview + edges + edge + weights + guarded + breakers + events
-        + shell
+        + objects + shell
 
     static let everywhere: [Verb] = [
         Verb(.goOverview, "go overview", keys: ["1"], surfaces: .palette, "Traffic per region"),
@@ -150,12 +150,39 @@ enum VerbTable {
         Verb(.eventWho, "event who", keys: ["w"], in: .events, short: "who", "Only what this person did"),
     ]
 
+    static let objects: [Verb] = [
+        Verb(
+            .backendCreate, "backend create",
+            "static|weighted|failover|http_response ADDRESS|STATUS|CHILD[=WEIGHT]… [name=NAME]",
+            danger: .reversible, surfaces: [.palette, .shell],
+            "New backend: weighted v1=90 v2=10 name=canary; http_response 503"),
+        Verb(
+            .backendDelete, "backend delete", "BACKEND", danger: .destructive, surfaces: [.palette, .shell],
+            "Delete a backend that nothing uses"),
+        Verb(
+            .policyCreate, "policy create", "NAME [allow=CIDR,CIDR] [deny=CIDR]", danger: .reversible,
+            surfaces: [.palette, .shell], "New IP policy for the module ip_restriction"),
+        Verb(
+            .policyAllow, "policy allow", "POLICY CIDR", danger: .reversible, surfaces: [.palette, .shell],
+            "Let a range of addresses in"),
+        Verb(
+            .policyDeny, "policy deny", "POLICY CIDR", danger: .reversible, surfaces: [.palette, .shell],
+            "Keep a range of addresses out"),
+        Verb(
+            .policyForget, "policy forget", "POLICY CIDR", danger: .disruptive, surfaces: [.palette, .shell],
+            "Remove a rule from an IP policy"),
+        Verb(
+            .policyDelete, "policy delete", "POLICY", danger: .destructive, surfaces: [.palette, .shell],
+            "Delete an IP policy that nothing uses"),
+    ]
+
     static let shell: [Verb] = [
         Verb(
             .undo, "undo", "NUMBER", danger: .reversible, surfaces: [.palette, .shell],
             "Put back what an audit record changed"),
         Verb(
-            .get, "get", "edges|routes|backends|regions|breakers [NAME]", surfaces: .shell,
+            .get, "get",
+            "edges|routes|backends|regions|breakers|policies|domains|certificates [NAME]", surfaces: .shell,
             "List objects with their figures"),
         Verb(.describe, "describe", "NAME", surfaces: .shell, "One object in full"),
         Verb(.events, "events", "[--follow]", surfaces: .shell, "What happened"),

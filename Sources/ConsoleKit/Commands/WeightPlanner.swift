@@ -43,6 +43,11 @@ struct WeightPlanner {
         throw CommandFault(.invalid, "\(match.name) has no weighted backend")
     }
 
+    /// Names of the others whose traffic the same backend divides: a change moves them, too.
+    func sharers(_ target: Target) -> [String] {
+        targets.filter { $0.backendID == target.backendID && $0.ownerID != target.ownerID }.map(\.name)
+    }
+
     func edit(_ backendID: String) -> WeightEdit? {
         inventory[backendID].flatMap {
             WeightEdit(backendID: backendID, weights: inventory.shares($0), revision: $0.revision)
@@ -128,13 +133,16 @@ struct WeightForecast {
 
     init(_ edit: WeightEdit, target: WeightPlanner.Target, model: ConsoleModel) {
         let traffic = edit.children.map { model.traffic(backend: $0)?.requestsPerSecond }
+        let sharers = WeightPlanner(inventory: model.inventory).sharers(target)
+        // What its children get comes from all who share the backend, so that is what will be divided anew.
+        let owner = sharers.isEmpty ? target.ownerID : nil
         let total =
-            target.ownerID.flatMap { model.traffic(route: $0) ?? model.traffic(edge: $0) }?.requestsPerSecond
+            owner.flatMap { model.traffic(route: $0) ?? model.traffic(edge: $0) }?.requestsPerSecond
             ?? traffic.reduce(0) { $0 + ($1 ?? 0) }
         let base = edit.baseShares
         rates = edit.shares.indices.map { (traffic[$0], total * Double(edit.shares[$0]) / Double(Percent.whole)) }
         notes = edit.children.map { _ in "" }
-        risks = []
+        risks = sharers.isEmpty ? [] : ["also moves \(sharers.joined(separator: ", "))"]
         let routeP95 = target.ownerID.flatMap { model.traffic(route: $0)?.p95 }
         for index in edit.children.indices {
             let name = model.inventory.name(edit.children[index])

@@ -26,7 +26,8 @@ struct Inventory: Sendable {
 
     init(_ listing: ConfigurationListing) {
         revision = listing.revision
-        modules = listing.modules
+        let hasTermination = listing.modules.contains { $0.name == Inventory.termination.name }
+        modules = listing.modules + (hasTermination ? [] : [Inventory.termination])
         objects = listing.objects
         places = Dictionary(
             listing.objects.enumerated().map { ($1.id, $0) }, uniquingKeysWith: { first, _ in first })
@@ -40,6 +41,11 @@ struct Inventory: Sendable {
 
     /// Nothing at all, before the first listing.
     static let empty = Inventory(ConfigurationListing(revision: 0, objects: [], modules: []))
+
+    /// Where a TLS edge's connections are opened. The server runs it before any module, so it does not list it as one;
+    /// on the screen it is set and removed like them.
+    static let termination = ModuleListing(
+        name: "tls_termination", edgeKinds: [.tls], example: ["terminate_at": "edge", "min_version": nil])
 
     subscript(id: String) -> StoredObject? { places[id].map { objects[$0] } }
 

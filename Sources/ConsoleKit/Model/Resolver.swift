@@ -3,7 +3,11 @@ import Shared
 /// Finds an object by its identifier or by the name that people use for it: a host, `host/path` for a route, a
 /// description or an address for a backend. The palette and the command line use the same one.
 struct Resolver {
-    enum Kind: String, CaseIterable { case edge, route, backend }
+    enum Kind: String, CaseIterable {
+        case edge, route, backend, policy, domain, certificate
+        /// What has traffic, and with it a screen.
+        static let served: [Kind] = [.edge, .route, .backend]
+    }
 
     struct Match: Hashable {
         var kind: Kind
@@ -18,10 +22,13 @@ struct Resolver {
         inventory.edges.map { Match(kind: .edge, id: $0.id, name: Inventory.edgeName($0)) }
             + inventory.routes.map { Match(kind: .route, id: $0.id, name: $0.name) }
             + inventory.backends.map { Match(kind: .backend, id: $0.id, name: Inventory.backendName($0)) }
+            + inventory.policies.map { Match(kind: .policy, id: $0.id, name: inventory.name($0.id)) }
+            + inventory.domains.map { Match(kind: .domain, id: $0.id, name: inventory.name($0.id)) }
+            + inventory.certificates.map { Match(kind: .certificate, id: $0.id, name: $0.id) }
     }
 
     /// - Throws: `CommandFault` when nothing or more than one thing is called so.
-    func find(_ name: String, _ kinds: [Kind] = Kind.allCases) throws(CommandFault) -> Match {
+    func find(_ name: String, _ kinds: [Kind] = Kind.served) throws(CommandFault) -> Match {
         let candidates = all.filter { kinds.contains($0.kind) }
         if let exact = candidates.first(where: { $0.id == name }) { return exact }
         var found = candidates.filter { $0.name == name }
@@ -41,7 +48,9 @@ struct Resolver {
 
     private func hint(_ name: String, _ candidates: [Match]) -> String {
         let close = candidates.filter { Fuzzy.score(name, in: $0.name) != nil }.prefix(3).map(\.name)
-        return close.isEmpty ? "" : "; did you mean \(close.joined(separator: ", "))?"
+        if !close.isEmpty { return "; did you mean \(close.joined(separator: ", "))?" }
+        let known = candidates.map(\.name).joined(separator: ", ")
+        return candidates.isEmpty || candidates.count > 4 ? "" : "; there are \(known)"
     }
 }
 

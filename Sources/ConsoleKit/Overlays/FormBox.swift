@@ -30,7 +30,9 @@ struct FormBox: Overlay {
     var fields: [Field]
     private var focus = 0
     var fault: String?
-    let hint = "Tab next field  Enter send  Esc back"
+    var hint: String {
+        focus < fields.count - 1 ? "Tab or Enter next field  Esc back" : "Enter send  Tab first field  Esc back"
+    }
 
     init(_ title: String, _ purpose: Purpose, _ fields: [Field]) {
         self.title = title

@@ -108,21 +108,26 @@ struct ModuleBox: Overlay {
                 field.field.draw(&canvas, row: row, column: column, width: inner.endColumn - column, focused: isFocus)
             }
         }
-        let help = fields.indices.contains(focus) ? Self.help(fields[focus].kind) : "no settings"
+        let help = fields.indices.contains(focus) ? Self.help(fields[focus], model.inventory) : "no settings"
         canvas.put(
             fault ?? help, row: inner.endRow - 1, column: inner.column, width: inner.columns,
             role: fault == nil ? .dim : .crit)
     }
 
-    private static func help(_ kind: DocumentForm.Kind) -> String {
-        switch kind {
-        case .text: "text"
-        case .whole: "a whole number"
-        case .number: "a number"
-        case .toggle: "Space switches"
-        case .list: "values with commas between: a, b"
-        case .map: "name=value, name=value"
-        case .document: "JSON"
+    private static func help(_ field: DocumentForm.Field, _ inventory: Inventory) -> String {
+        let example = field.example.isEmpty ? "" : "   e.g. \(field.example)"
+        switch field.kind {
+        case .text: return "text"
+        case .whole: return "a whole number"
+        case .number: return "a number"
+        case .toggle: return "Space switches"
+        case .list where field.label == "ip_policy_ids":
+            let names = inventory.policies.prefix(4).map { inventory.name($0.id) }.joined(separator: ", ")
+            return names.isEmpty
+                ? "no IP policy yet: Esc, then :policy create NAME allow=CIDR,CIDR" : "IP policies: \(names)"
+        case .list: return "a, b" + example
+        case .map: return "name=value, name=\"with, comma\"" + example
+        case .document: return "JSON" + example
         }
     }
 }

@@ -54,13 +54,15 @@ struct Palette: Overlay {
         let last = isNewWord ? "" : words.last ?? ""
         let head = isNewWord ? words : Array(words.dropLast())
         var names: [(String, String)] = []
-        let kinds: [(String, Resolver.Kind)] = [("ROUTE", .route), ("EDGE", .edge), ("BACKEND", .backend)]
+        let kinds: [(String, Resolver.Kind)] = [
+            ("ROUTE", .route), ("EDGE", .edge), ("BACKEND", .backend), ("POLICY", .policy),
+        ]
         let place = head.count - verb.name.split(separator: " ").count
         let shapes = verb.arguments.split(separator: " ").map(String.init)
         let isRepeated = shapes.last?.contains("…") == true
         let shape = shapes.indices.contains(place) ? shapes[place] : isRepeated ? shapes.last ?? "" : ""
         let resolver = Resolver(inventory: model.inventory)
-        for (word, kind) in kinds where shape.contains(word) || shape == "NAME" {
+        for (word, kind) in kinds where shape.contains(word) || shape == "NAME" && verb.id == .go && kind != .policy {
             names += resolver.all.filter { $0.kind == kind }.map { (model.inventory.uniqueName($0.id), kind.rawValue) }
         }
         if shape == "MODULE" { names += model.inventory.modules.map { ($0.name, "module") } }

@@ -105,9 +105,11 @@ struct EdgeScreen: TableScreen {
                     id: Part.module(owner: id, name: name).id,
                     cells: [
                         Table.Cell("  " + name, .accent),
-                        Table.Cell((enabled ? "" : "off  ") + Self.summary(document[name] ?? .null), .dim),
+                        Table.Cell(
+                            [enabled ? "" : "off", Self.summary(document[name] ?? .null, model.inventory)]
+                                .filter { !$0.isEmpty }.joined(separator: "  "), .dim),
                         Table.Cell(""), Table.Cell(""), Table.Cell(""), Table.Cell(""),
-                    ]))
+                    ], runsOn: true))
         }
         if hasBackend {
             rows.append(
@@ -117,16 +119,34 @@ struct EdgeScreen: TableScreen {
                         Table.Cell("  backend", .accent),
                         Table.Cell(backend.map { Self.describe($0, model.inventory) } ?? "none: press b", .dim),
                         Table.Cell(""), Table.Cell(""), Table.Cell(""), Table.Cell(""),
-                    ]))
+                    ], runsOn: true))
         }
         return rows
     }
 
-    /// `rolling_window 10, tripped_duration 10`.
-    static func summary(_ document: JSON) -> String {
+    /// `rolling_window 10, tripped_duration 10`; headers as `x-one=1`, references by their names.
+    static func summary(_ document: JSON, _ inventory: Inventory) -> String {
         guard let members = document.objectValue else { return document.text }
-        return members.filter { $0.key != "enabled" }.sorted { $0.key < $1.key }
-            .map { "\($0.key) \($0.value.stringValue ?? $0.value.text)" }.joined(separator: ", ")
+        let said = members.filter { $0.key != "enabled" && !$0.value.isNull }.sorted { $0.key < $1.key }
+            .compactMap { key, value -> String? in
+                let text = words(value, inventory)
+                return text.isEmpty ? nil : "\(key) \(text)"
+            }
+        let isOff = members["enabled"]?.boolValue == false
+        return said.isEmpty && !isOff ? "on" : said.joined(separator: ", ")
+    }
+
+    private static func words(_ value: JSON, _ inventory: Inventory) -> String {
+        switch value {
+        case .string(let text): return text
+        case .array(let items):
+            return items.map { $0["id"]?.stringValue.map(inventory.name) ?? $0.stringValue ?? $0.text }
+                .joined(separator: " ")
+        case .object(let members):
+            return members.sorted { $0.key < $1.key }.map { "\($0.key)=\($0.value.stringValue ?? $0.value.text)" }
+                .joined(separator: " ")
+        default: return value.text
+        }
     }
 
     private static func describe(_ id: String, _ inventory: Inventory) -> String {
@@ -144,9 +164,16 @@ struct EdgeScreen: TableScreen {
                 " \(Inventory.edgeName(edge))", row: head.row, column: head.column, role: .heading, bold: true)
             let hosts = Inventory.hostports(edge).joined(separator: ", ")
             let description = edge.document["description"]?.stringValue ?? ""
+            let certificate = EdgesScreen.certificate(edge, model)
+            let kind =
+                model.inventory.edgeKind(edge).rawValue
+                + (model.inventory.passesThrough(edge) ? ", passed through untouched" : "")
+            let next = canvas.put(
+                "  \(kind)" + (certificate.text == "-" ? "" : "  certificate \(certificate.text)"), row: head.row,
+                column: at, width: max(0, head.endColumn - at), role: certificate.role)
             canvas.put(
-                "  \(model.inventory.edgeKind(edge).rawValue)  \(hosts)  changed by \(edge.changedBy)  \(description)",
-                row: head.row, column: at, width: max(0, head.endColumn - at), role: .dim)
+                "  \(hosts)  \(description)  changed by \(edge.changedBy)", row: head.row, column: next,
+                width: max(0, head.endColumn - next), role: .dim)
         }
         table(model, canvas.glyphs).draw(&canvas, body, state, stale: model.isStale)
     }

@@ -12,12 +12,13 @@ struct EdgesScreen: TableScreen {
         let columns = [
             Table.Column("STATE", 9),
             Table.Column("KIND", 5, priority: 2),
-            Table.Column("HOST", 14, flexible: true),
+            Table.Column("HOST", 12, flexible: true, comfort: 16),
             Table.Column("ROUTES", 6, number: true, priority: 3),
             Table.Column("REQ/S", 7, number: true),
             Table.Column("P95", 7, number: true, priority: 1),
             Table.Column("ERR", 6, number: true),
             Table.Column("OPEN", 6, number: true, priority: 4),
+            Table.Column("CERT", 7, number: true, priority: 3),
             Table.Column("CHANGED", 8, priority: 5),
             Table.Column("BY", 14, priority: 6),
         ]
@@ -37,12 +38,22 @@ struct EdgesScreen: TableScreen {
                     Table.Cell(Figure.milliseconds(traffic?.p95), order: traffic?.p95 ?? 0),
                     traffic.map(OverviewScreen.errors) ?? Table.Cell("-", order: 0),
                     Table.Cell(traffic.map { Figure.grouped(Int($0.open)) } ?? "-", order: Double(traffic?.open ?? 0)),
-                    Table.Cell(Journal.clock(edge.changedAt), .dim), Table.Cell(edge.changedBy, .dim),
+                    Self.certificate(edge, model), Table.Cell(Journal.clock(edge.changedAt), .dim),
+                    Table.Cell(edge.changedBy, .dim),
                 ])
         }
         var table = Table(columns: columns, rows: rows)
         table.emptyText = model.hasListing ? "no edge yet: press c to create one" : "waiting for the configuration"
         return table
+    }
+
+    /// Days that the certificate is good for.
+    static func certificate(_ edge: StoredObject, _ model: ConsoleModel) -> Table.Cell {
+        guard let certificate = model.inventory.certificate(ofEdge: edge), let now = model.tick?.at,
+            let days = Inventory.days(from: now, to: Inventory.notAfter(certificate))
+        else { return Table.Cell("-", .dim, order: .infinity) }
+        let text = days < 0 ? "expired" : "\(days) d"
+        return Table.Cell(text, days < 7 ? .crit : days < 21 ? .warn : .dim, order: Double(days))
     }
 
     /// Serving, or what keeps it from serving.

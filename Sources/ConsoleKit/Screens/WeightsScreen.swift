@@ -156,10 +156,14 @@ struct WeightsScreen: Screen {
         let targets = targets(model)
         let index = (targets.firstIndex(of: target) ?? 0) + 1
         let at = canvas.put("  \(target.name)", row: rect.row, column: rect.column, role: .heading, bold: true)
+        let sharers = WeightPlanner(inventory: model.inventory).sharers(target)
+        let shared = sharers.isEmpty ? "" : " also \(sharers[0])" + (sharers.count > 1 ? " +\(sharers.count - 1)" : "")
         let by = model.inventory[target.backendID].map { " by \($0.changedBy) at \(Journal.clock($0.changedAt))" } ?? ""
+        let middle = canvas.put(
+            shared, row: rect.row, column: at, width: max(0, rect.columns - at), role: .warn)
         let end = canvas.put(
-            " (\(index)/\(targets.count))  w/\(edit.revision)\(by)", row: rect.row, column: at,
-            width: max(0, rect.columns - at), role: .dim)
+            " (\(index)/\(targets.count))  w/\(edit.revision)\(by)", row: rect.row, column: middle,
+            width: max(0, rect.columns - middle), role: .dim)
         if let present = model.inventory[target.backendID]?.revision, present != edit.revision {
             canvas.put(
                 "  changed meanwhile: w/\(present)", row: rect.row, column: end, width: max(0, rect.columns - end),

@@ -18,6 +18,8 @@ struct DocumentForm: Sendable {
         var kind: Kind
         var field: TextField
         var original: JSON
+        /// What the example says, for the line of help: a new document must not begin with somebody's example.
+        var example = ""
 
         var label: String { path.joined(separator: ".") }
         var isOn: Bool { field.text == "yes" }
@@ -28,7 +30,7 @@ struct DocumentForm: Sendable {
 
     init(example: JSON, document: JSON?) {
         let settled = document.map { DocumentForm.writable($0, like: example) }
-        rest = settled ?? example
+        rest = settled ?? [:]
         var example = example
         // Every module can be switched off without losing its settings.
         if example["enabled"] == nil, case .object = example { example["enabled"] = true }
@@ -58,16 +60,28 @@ struct DocumentForm: Sendable {
     private mutating func add(_ example: JSON, _ document: JSON?, path: [String]) {
         let members = (example.objectValue ?? [:]).merging(document?.objectValue ?? [:]) { first, _ in first }
         for (key, shape) in members {
-            let value = document?[key] ?? (document == nil ? shape : (key == "enabled" ? true : shape))
-            let kind = DocumentForm.kind(of: shape.isNull ? value : shape)
-            if kind == nil {
-                add(shape, value, path: path + [key])
-            } else if let kind {
-                fields.append(
-                    Field(
-                        path: path + [key], kind: kind, field: TextField(DocumentForm.text(value, kind)),
-                        original: value))
+            let present: JSON? = document?[key]
+            let kind = DocumentForm.kind(of: shape.isNull ? present ?? shape : shape)
+            guard let kind else {
+                add(shape, present, path: path + [key])
+                continue
             }
+            let value = present ?? DocumentForm.initial(shape, kind)
+            let isFree = [.list, .map, .document].contains(kind)
+            fields.append(
+                Field(
+                    path: path + [key], kind: kind, field: TextField(DocumentForm.text(value, kind)), original: value,
+                    example: isFree ? DocumentForm.text(shape, kind) : ""))
+        }
+    }
+
+    /// Numbers and switches begin as in the example, which says the server's own defaults. Names and values are the
+    /// operator's: sent by an early Enter, an example of a header would go live.
+    private static func initial(_ shape: JSON, _ kind: Kind) -> JSON {
+        switch kind {
+        case .list, .document: [] as JSON
+        case .map: [:] as JSON
+        default: shape
         }
     }
 
@@ -90,10 +104,10 @@ struct DocumentForm: Sendable {
         case .text: value.stringValue ?? ""
         case .whole, .number: value.isNull ? "" : value.text
         case .list:
-            (value.arrayValue ?? []).compactMap(\.stringValue).joined(separator: ", ")
+            (value.arrayValue ?? []).compactMap(\.stringValue).map(quoted).joined(separator: ", ")
         case .map:
             (value.objectValue ?? [:]).sorted { $0.key < $1.key }
-                .map { "\($0.key)=\($0.value.stringValue ?? "")" }.joined(separator: ", ")
+                .map { "\($0.key)=\(quoted($0.value.stringValue ?? ""))" }.joined(separator: ", ")
         case .document: value.text
         }
     }
@@ -148,25 +162,73 @@ struct DocumentForm: Sendable {
             guard let number = Double(text.trimmed), number.isFinite else { return nil }
             return .double(number)
         case .list:
-            return .array(text.split(separator: ",").map { .string(String($0).trimmed) }.filter { $0 != "" })
+            guard let parts = DocumentForm.parts(text) else { return nil }
+            return .array(parts.map { .string(DocumentForm.unquoted($0)) })
         case .map:
             var members: [String: JSON] = [:]
-            for part in text.split(separator: ",") where !String(part).trimmed.isEmpty {
+            guard let parts = DocumentForm.parts(text) else { return nil }
+            for part in parts {
                 guard let equals = part.firstIndex(where: { $0 == "=" || $0 == ":" }) else { return nil }
                 let name = String(part[..<equals]).trimmed
                 guard !name.isEmpty else { return nil }
-                members[name] = .string(String(part[part.index(after: equals)...]).trimmed)
+                members[name] = .string(DocumentForm.unquoted(String(part[part.index(after: equals)...])))
             }
             return .object(members)
         case .document: return try? JSON(parsing: Array(text.utf8))
         }
     }
 
+    // MARK: Lists in one line
+
+    /// Cuts at commas, but not inside `"…"`; `nil` when a quote is left open.
+    static func parts(_ text: String) -> [String]? {
+        var parts: [String] = []
+        var part = ""
+        var isQuoted = false
+        var isEscaped = false
+        for character in text {
+            if character == "," && !isQuoted {
+                parts.append(part)
+                part = ""
+                continue
+            }
+            if character == "\"" && !isEscaped { isQuoted.toggle() }
+            isEscaped = isQuoted && character == "\\" && !isEscaped
+            part.append(character)
+        }
+        guard !isQuoted else { return nil }
+        return (parts + [part]).map(\.trimmed).filter { !$0.isEmpty }
+    }
+
+    /// As it stands in a line: in quotes when a comma or an outer space would get lost otherwise.
+    static func quoted(_ text: String) -> String {
+        guard text.contains(",") || text.contains("\"") || text.trimmed != text else { return text }
+        return "\"" + text.map { "\"\\".contains($0) ? "\\\($0)" : String($0) }.joined() + "\""
+    }
+
+    /// A value without the quotes around it. Quotes further in belong to the value, as in `max-age=1; a="b"`.
+    static func unquoted(_ text: String) -> String {
+        let text = text.trimmed
+        guard text.count >= 2, text.hasPrefix("\""), text.hasSuffix("\"") else { return text }
+        var result = ""
+        var isEscaped = false
+        for character in text.dropFirst().dropLast() {
+            if character == "\\" && !isEscaped {
+                isEscaped = true
+            } else {
+                result.append(character)
+                isEscaped = false
+            }
+        }
+        return result
+    }
+
     private static func word(_ kind: Kind) -> String {
         switch kind {
         case .whole: "whole number"
         case .number: "number"
-        case .map: "list of name=value"
+        case .map: "list of name=value (values with commas in \"quotes\")"
+        case .list: "list (a \" is left open)"
         case .document: "JSON"
         default: "text"
         }

@@ -8,12 +8,20 @@ struct Table: Sendable {
         /// 0 always stays; the highest goes first.
         var priority = 0
         var isFlexible = false
+        /// Columns beyond `width` for which those of a priority above `expendable` give way.
+        var comfort = 0
 
-        init(_ title: String, _ width: Int, number: Bool = false, priority: Int = 0, flexible: Bool = false) {
+        static let expendable = 3
+
+        init(
+            _ title: String, _ width: Int, number: Bool = false, priority: Int = 0, flexible: Bool = false,
+            comfort: Int = 0
+        ) {
             self.title = title
             self.width = width
             isNumber = number
             self.priority = priority
+            self.comfort = comfort
             isFlexible = flexible
         }
     }
@@ -34,6 +42,8 @@ struct Table: Sendable {
     struct Row: Sendable, Hashable {
         var id: String
         var cells: [Cell]
+        /// The last cell that says something runs on over the empty ones after it.
+        var runsOn = false
     }
 
     var columns: [Column]
@@ -45,6 +55,13 @@ struct Table: Sendable {
     func layout(_ width: Int) -> [(index: Int, width: Int)] {
         var kept = Array(columns.indices)
         func needed() -> Int { kept.reduce(1) { $0 + columns[$1].width + 1 } }
+        // A name in full is worth more than the columns of least importance.
+        func wanted() -> Int { needed() + kept.reduce(0) { $0 + columns[$1].comfort } }
+        while wanted() > width, let worst = kept.max(by: { columns[$0].priority < columns[$1].priority }),
+            columns[worst].priority > Column.expendable
+        {
+            kept.removeAll { $0 == worst }
+        }
         while needed() > width, let worst = kept.max(by: { columns[$0].priority < columns[$1].priority }),
             columns[worst].priority > 0
         {
@@ -128,7 +145,14 @@ struct Table: Sendable {
             canvas.cursor = Position(row: line, column: rect.column)
         }
         var column = rect.column + 2
+        let last = row.runsOn ? row.cells.lastIndex { !$0.text.isEmpty } : nil
         for (index, width) in layout where index < row.cells.count {
+            if index == last {
+                canvas.put(
+                    row.cells[index].text, row: line, column: column, width: rect.endColumn - column,
+                    role: row.cells[index].role)
+                break
+            }
             let cell = row.cells[index]
             let role = stale && columns[index].isNumber ? .stale : cell.role
             if columns[index].isNumber {
