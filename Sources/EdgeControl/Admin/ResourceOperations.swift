@@ -105,14 +105,14 @@ struct ListPage {
 
     /// Identifiers of the page, newest first, and the query of the next page when there is one.
     func select(_ list: ListOperation, in state: ConfigurationState) -> (ids: [String], next: String?) {
-        let position = before.flatMap { state[$0]?.position }
+        let position = before.flatMap { state.position(of: $0) }
         var ids: [String] = []
         for id in state.ids(list.kind).reversed() {
             guard let object = state[id], list.includes(object) else { continue }
             if let position {
                 guard object.position < position else { continue }
             } else if let before {
-                // The object is gone: its identifier still tells when it was made.
+                // The object is long gone: its identifier still tells the second in which it was made.
                 guard id < before else { continue }
             }
             guard ids.count < limit else {

@@ -94,6 +94,14 @@ struct EdgeWrites: Sendable {
         return hosts + slots.flatMap { $0.references(object.document["modules"]?[$0.name]) }
     }
 
+    /// A TLS or TCP edge knows nothing of HTTP. As a leg of another backend, which HTTPS edges may share, an
+    /// `http_response` is let through: there it only closes the connection.
+    static func checkBackend(_ object: ConfigurationObject) throws(Fault) {
+        let id = object.document["modules"]?["backend"]?["backend_id"]?.stringValue ?? ""
+        guard Backends.kind(of: BackendID(id)) == HTTPResponseBackend.self else { return }
+        throw Fault(nil, "The backend '\(id)' answers with HTTP, which only HTTPS edges speak.")
+    }
+
     static func render(_ object: ConfigurationObject, on edge: EdgeKind, in view: ConfigurationView) -> JSON {
         var fields: [String: JSON] = ["hostports": object.document["hostports"] ?? []]
         for slot in ModuleSlot.all(.edge(edge), view.state.catalogue) {

@@ -55,8 +55,10 @@ struct ModuleSlot: Sendable {
     let part: Part
 
     /// Every slot of an owner: the documented ones in their order, then what else the registry has.
-    static func all(_ owner: ModuleOwner, _ catalogue: Catalogue) -> [ModuleSlot] {
-        let registered = owner.registered(catalogue.modules)
+    static func all(_ owner: ModuleOwner, _ catalogue: Catalogue) -> [ModuleSlot] { catalogue.slots[owner] ?? [] }
+
+    static func make(_ owner: ModuleOwner, _ registry: ModuleRegistry) -> [ModuleSlot] {
+        let registered = owner.registered(registry)
         let documented = owner.documented.map { name in
             if name == "backend" { return ModuleSlot(name: name, part: .backend) }
             if name == "tls_termination", case .edge(let kind) = owner {

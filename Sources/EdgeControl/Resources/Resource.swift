@@ -8,11 +8,15 @@ public struct Catalogue: Sendable {
     public let tcpPorts: ClosedRange<UInt16>?
     /// The host name (or address) under which clients reach this server.
     public let publicName: String
+    /// Made once: every document that is checked or shown goes by them.
+    let slots: [ModuleOwner: [ModuleSlot]]
 
     public init(modules: ModuleRegistry, tcpPorts: ClosedRange<UInt16>?, publicName: String) {
         self.modules = modules
         self.tcpPorts = tcpPorts
         self.publicName = publicName.lowercased()
+        let owners = EdgeKind.allCases.map(ModuleOwner.edge) + [.route]
+        slots = Dictionary(uniqueKeysWithValues: owners.map { ($0, ModuleSlot.make($0, modules)) })
     }
 }
 

@@ -11,6 +11,9 @@ enum TCPEdges: Resource {
     static func references(of object: ConfigurationObject, in state: ConfigurationState) -> [ObjectReference] {
         EdgeWrites.references(of: object, on: .tcp, in: state)
     }
+    static func check(_ object: ConfigurationObject, in state: ConfigurationState) throws(Fault) {
+        try EdgeWrites.checkBackend(object)
+    }
     static func render(_ object: ConfigurationObject, in view: ConfigurationView) -> JSON {
         EdgeWrites.render(object, on: .tcp, in: view)
     }

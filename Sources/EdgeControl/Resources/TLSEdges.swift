@@ -14,6 +14,7 @@ enum TLSEdges: Resource {
 
     /// What needs plaintext cannot be enabled on an edge that passes TLS through.
     static func check(_ object: ConfigurationObject, in state: ConfigurationState) throws(Fault) {
+        try EdgeWrites.checkBackend(object)
         let modules = object.document["modules"] ?? [:]
         let isEnabled = { (name: String) in modules[name]?["enabled"]?.boolValue == true }
         guard isEnabled("tls_termination"), modules["tls_termination"]?["terminate_at"] == "upstream" else { return }

@@ -134,12 +134,14 @@ public final class ConfigurationService: Sendable {
         try draft.check()
         guard !draft.isEmpty else { return Outcome(result: result, state: before.state, audit: nil) }
 
-        let after = try compile(draft, before)
+        let (after, compilation) = try compile(draft, before)
         var transaction = self.transaction(draft, after.state, write.author)
         try write.complete(&transaction, result)
         let id = try await store.commit(transaction)
+        // Not before it is kept: a write that fails must leave the breakers of what serves alone.
+        compiler.putInForce(compilation, previous: before.snapshot)
         published.withLock { $0 = after }
-        if let snapshot = after.snapshot { await dataPlane.publish(snapshot) }
+        await dataPlane.publish(compilation.snapshot)
 
         var audit = transaction.audit
         audit.id = id
@@ -149,17 +151,20 @@ public final class ConfigurationService: Sendable {
     }
 
     /// The forms that the configuration would take. Compiled before it is kept, so that what cannot serve is refused.
-    private func compile(_ draft: ConfigurationDraft, _ before: Published) throws(Fault) -> Published {
+    private func compile(
+        _ draft: ConfigurationDraft, _ before: Published
+    ) throws(Fault) -> (after: Published, compilation: Compilation) {
         var after = before
         after.state = draft.committed()
         let touched = ConfigurationService.touched(draft.changes)
         after.configuration.update(touched, from: after.state)
-        let snapshot = compiler.compile(after.configuration, touched: touched, previous: before.snapshot)
+        let compilation = compiler.prepare(after.configuration, touched: touched, previous: before.snapshot)
+        let snapshot = compilation.snapshot
         for (id, fault) in snapshot.faults.sorted(by: { $0.key < $1.key }) {
             if touched.contains(id), before.snapshot?.faults[id] == nil { throw fault }
         }
         after.snapshot = snapshot
-        return after
+        return (after, compilation)
     }
 
     private static func touched(_ changes: [ObjectChange]) -> Set<String> {

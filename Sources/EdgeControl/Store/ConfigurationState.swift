@@ -16,6 +16,10 @@ public struct ConfigurationState: Sendable {
     /// What an object refers to, and who refers to an object.
     private var references: [String: [ObjectReference]] = [:]
     private var referrers: [String: Set<String>] = [:]
+    /// Where the latest removed objects were in their lists, for clients that delete as they page.
+    private var removed: [String: Int64] = [:]
+    private var removedOrder: [String] = []
+    static let maximumRemoved = 1024
     let catalogue: Catalogue
 
     private struct Table: Sendable {
@@ -48,6 +52,9 @@ public struct ConfigurationState: Sendable {
     func owner(of name: String) -> String? { owners[name] }
     func referrers(of id: String) -> [String] { (referrers[id] ?? []).sorted() }
     func references(of id: String) -> [ObjectReference] { references[id] ?? [] }
+
+    /// The place of an object in its list, also of one that was removed not long ago.
+    func position(of id: String) -> Int64? { self[id]?.position ?? removed[id] }
 
     // MARK: Writing
 
@@ -90,10 +97,18 @@ public struct ConfigurationState: Sendable {
         references[id] = nil
         tables[object.kind]?.objects[id] = nil
         tables[object.kind]?.order.removeAll { $0 == id }
+        remember(object)
         if let parent = object.parent {
             children[parent]?.removeAll { $0 == id }
             if children[parent]?.isEmpty == true { children[parent] = nil }
         }
+    }
+
+    private mutating func remember(_ object: ConfigurationObject) {
+        if removed.updateValue(object.position, forKey: object.id) == nil { removedOrder.append(object.id) }
+        guard removedOrder.count > ConfigurationState.maximumRemoved else { return }
+        for id in removedOrder.prefix(ConfigurationState.maximumRemoved / 4) { removed[id] = nil }
+        removedOrder.removeFirst(ConfigurationState.maximumRemoved / 4)
     }
 
     private mutating func place(_ object: ConfigurationObject) {

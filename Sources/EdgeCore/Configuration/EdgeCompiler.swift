@@ -114,6 +114,7 @@ final class BackendCompiler {
     let configurations: [BackendID: BackendConfiguration]
     let slots: SlotTable
     private var compiled: [BackendID: any Backend] = [:]
+    private var reached: [BackendID: Set<String>] = [:]
 
     init(configurations: [BackendID: BackendConfiguration], slots: SlotTable) {
         self.configurations = configurations
@@ -155,12 +156,14 @@ final class BackendCompiler {
 
     /// Identifiers of the backend and of everything below it, also of those that do not exist yet.
     func dependencies(of id: BackendID) -> Set<String> {
+        if let known = reached[id] { return known }
         var found: Set<String> = []
         var waiting = [id]
         while let next = waiting.popLast() {
             guard found.insert(next.rawValue).inserted, let configuration = configurations[next] else { continue }
             waiting += Backends.kind(named: configuration.kind)?.references(configuration.settings) ?? []
         }
+        reached[id] = found
         return found
     }
 }

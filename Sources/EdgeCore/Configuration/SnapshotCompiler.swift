@@ -16,10 +16,19 @@ public struct SnapshotCompiler: Sendable {
         self.breakers = breakers
     }
 
+    /// Compiles a configuration and puts its circuit breakers in force: `prepare` and `putInForce` in one.
+    public func compile(_ configuration: Configuration, touched: Set<String>?, previous: Snapshot?) -> Snapshot {
+        let compilation = prepare(configuration, touched: touched, previous: previous)
+        putInForce(compilation, previous: previous)
+        return compilation.snapshot
+    }
+
+    /// A snapshot that may yet be thrown away: what serves now, its circuit breakers included, is as it was.
     /// - Parameters:
     ///   - touched: identifiers of the objects that differ from those in `previous`; `nil` for everything.
     ///   - previous: the snapshot in force.
-    public func compile(_ configuration: Configuration, touched: Set<String>?, previous: Snapshot?) -> Snapshot {
+    public func prepare(_ configuration: Configuration, touched: Set<String>?, previous: Snapshot?) -> Compilation {
+        let breakers = breakers.draft()
         var edges: [EdgeID: CompiledEdge] = [:]
         var faults: [String: Fault] = [:]
         let backends = BackendCompiler(configurations: configuration.backends, slots: slots)
@@ -43,23 +52,24 @@ public struct SnapshotCompiler: Sendable {
                 faults[error.object] = error.fault
             }
         }
-        retireBreakers(edges, faults.isEmpty ? previous : nil)
-        return assemble(configuration, edges, faults)
+        return Compilation(snapshot: assemble(configuration, edges, faults), breakers: breakers)
     }
 
+    /// Puts the circuit breakers of a snapshot in force and forgets those of routes that have none any more.
+    ///
     /// Looks only at edges that differ: a set of all routes would cost more than the change itself. Without `previous`
-    /// (the first time, and after a fault, which may leave breakers of routes that never came to be) it looks at all.
-    private func retireBreakers(_ edges: [EdgeID: CompiledEdge], _ previous: Snapshot?) {
-        guard let previous else {
-            breakers.retire(except: Set(edges.values.flatMap(\.breakerRoutes)))
-            return
-        }
+    /// (the first time) it looks at all.
+    public func putInForce(_ compilation: Compilation, previous: Snapshot?) {
+        let edges = compilation.snapshot.edges
         var gone: Set<RouteID> = []
         var kept: Set<RouteID> = []
-        for (id, edge) in previous.edges where edges[id] !== edge {
-            gone.formUnion(edge.breakerRoutes)
-            kept.formUnion(edges[id]?.breakerRoutes ?? [])
+        for (id, edge) in edges where previous?.edges[id] !== edge { kept.formUnion(edge.breakerRoutes) }
+        breakers.adopt(compilation.breakers, routes: kept)
+        guard let previous else {
+            breakers.retire(except: kept)
+            return
         }
+        for (id, edge) in previous.edges where edges[id] !== edge { gone.formUnion(edge.breakerRoutes) }
         breakers.retire(gone.subtracting(kept))
     }
 
@@ -87,6 +97,12 @@ public struct SnapshotCompiler: Sendable {
             revision: configuration.revision, edges: edges, hosts: HostTable(hosts), ports: ports,
             certificates: HostTable(certificates), faults: faults)
     }
+}
+
+/// A compiled snapshot that does not serve yet.
+public struct Compilation: Sendable {
+    public let snapshot: Snapshot
+    let breakers: CircuitBreakers
 }
 
 /// A fault, and the object that has it.

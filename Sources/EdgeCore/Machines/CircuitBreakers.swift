@@ -42,22 +42,62 @@ final class BreakerTransitions: Sendable {
 /// The circuit breakers of this server, by route: they outlive snapshots and are found again by the route's identifier.
 public final class CircuitBreakers: Sendable {
     private let breakers = Mutex<[RouteID: SharedCircuitBreaker]>([:])
-    private let transitions = BreakerTransitions()
+    private let transitions: BreakerTransitions
+    /// Those in force, when these are a draft.
+    private let original: CircuitBreakers?
+    private let wanted = Mutex<[RouteID: CircuitBreakerSettings]>([:])
 
-    public init() {}
+    public init() {
+        original = nil
+        transitions = BreakerTransitions()
+    }
+
+    private init(draftOf original: CircuitBreakers) {
+        self.original = original
+        transitions = original.transitions
+    }
 
     /// The breaker of a route, new when it has none. Other settings than before come into force at once and keep
     /// the breaker's state.
     public func breaker(routeID: RouteID, settings: CircuitBreakerSettings) -> SharedCircuitBreaker {
+        let earlier = original?.known(routeID)
         let (breaker, isKnown) = breakers.withLock { breakers in
-            if let known = breakers[routeID] { return (known, true) }
+            if let known = breakers[routeID] ?? earlier {
+                breakers[routeID] = known
+                return (known, true)
+            }
             let breaker = SharedCircuitBreaker(
                 routeID: routeID, settings: settings, at: MonotonicTime(nanoseconds: 0), transitions: transitions)
             breakers[routeID] = breaker
             return (breaker, false)
         }
-        if isKnown { breaker.adopt(settings) }
+        if original != nil {
+            wanted.withLock { $0[routeID] = settings }
+        } else if isKnown {
+            breaker.adopt(settings)
+        }
         return breaker
+    }
+
+    private func known(_ routeID: RouteID) -> SharedCircuitBreaker? { breakers.withLock { $0[routeID] } }
+
+    // MARK: Drafts
+
+    /// For compiling what may never be in force: gives out the breakers of these, and leaves these as they are.
+    func draft() -> CircuitBreakers { CircuitBreakers(draftOf: self) }
+
+    /// Takes over from a draft the breakers and settings of `routes`; what else it has is forgotten.
+    func adopt(_ draft: CircuitBreakers, routes: Set<RouteID>) {
+        let (made, wanted) = (draft.breakers.withLock { $0 }, draft.wanted.withLock { $0 })
+        for route in routes {
+            guard let made = made[route], let settings = wanted[route] else { continue }
+            let breaker = breakers.withLock { breakers in
+                let breaker = breakers[route] ?? made
+                breakers[route] = breaker
+                return breaker
+            }
+            breaker.adopt(settings)
+        }
     }
 
     /// What an operator sees, ordered by route.

@@ -34,13 +34,15 @@ final class ControlRoom: Sendable {
     let folder: String
     let dataPlane = RecordingDataPlane()
     let service: ConfigurationService
+    let breakers = CircuitBreakers()
     let api: AdminAPI
     let audited = Mutex<[AuditRecord]>([])
     let now: Mutex<WallTime>
     private let ownsFolder: Bool
 
     init(
-        folder: String? = nil, tcpPorts: ClosedRange<UInt16> = 20000...20003, at start: Int64 = 1_800_000_000
+        folder: String? = nil, tcpPorts: ClosedRange<UInt16> = 20000...20003, at start: Int64 = 1_800_000_000,
+        store wrap: (SQLiteStore) -> any ConfigurationStore = { $0 }
     ) async throws {
         ownsFolder = folder == nil
         self.folder = folder ?? NSTemporaryDirectory() + "selvage-control-\(UUID().uuidString)"
@@ -51,10 +53,10 @@ final class ControlRoom: Sendable {
         let catalogue = Catalogue(
             modules: StandardModules.registry, tcpPorts: tcpPorts, publicName: "edge.example.net")
         let service = ConfigurationService(
-            store: try SQLiteStore(path: self.folder + "/selvage.db"), catalogue: catalogue,
+            store: wrap(try SQLiteStore(path: self.folder + "/selvage.db")), catalogue: catalogue,
             authority: try InternalAuthority(folder: self.folder, now: WallTime(seconds: start)),
             compiler: SnapshotCompiler(
-                modules: StandardModules.registry, slots: SlotTable(), breakers: CircuitBreakers()),
+                modules: StandardModules.registry, slots: SlotTable(), breakers: breakers),
             dataPlane: dataPlane,
             sinks: .init(audit: { sink.tell($0) }, event: { _, _, _, _ in }), clock: { clock.now() })
         self.service = service
