@@ -187,6 +187,49 @@ struct EdgeFlowTests {
         #expect(result8.contains(.openStream))
     }
 
+    @Test func `what was never sent is said to have changed nothing, and what was typed is not lost`() throws {
+        var app = Sample.app()
+        let effects = fill(&app, host: "new.example", backend: "127.0.0.1:8080")
+        guard case .send(_, let tag)? = effects.last else { Issue.record("nothing was sent"); return }
+        _ = app.receive(.unanswered(tag, reason: Message.unsent + "Connection refused"), now: 101)
+        let box = try #require(app.overlays.last as? FormBox)
+        #expect(box.fault == "nothing was changed: not sent: Connection refused")
+        #expect(box.fields[1].field.text == "new.example")
+        app.press(.escape, "3", .right, "a")
+        guard case .send(_, let second)? = app.press(.enter).last else { Issue.record("nothing was sent"); return }
+        let after = app.receive(.unanswered(second, reason: Message.unsent + "Connection refused"), now: 102)
+        #expect(after.requests.isEmpty && app.model.stagedCount == 1)
+        #expect(app.model.notice?.text.contains("still staged") == true)
+    }
+
+    @Test func `routes keep their order, and a port is never cut off`() throws {
+        var listing = Sample.listing()
+        let index = try #require(listing.objects.firstIndex { $0.id == Sample.tlsEdge })
+        listing.objects[index].kind = "tcp_edge"
+        listing.objects[index].document["hostports"] = ["a-long-name.tcp.eu.selvage.example:20081"]
+        var app = Sample.app(listing: listing)
+        app.press("2")
+        var canvas = app.render(size: Size(columns: 60, rows: 24), glyphs: .unicode)
+        #expect((0..<24).contains { canvas.line($0).contains("…:20081 ") })
+        app.press(.home, .down, .enter, "s", "s")
+        canvas = app.render(size: Size(columns: 80, rows: 24), glyphs: .unicode)
+        #expect((0..<24).contains { canvas.line($0).contains("stay in the order of matching") })
+    }
+
+    @Test func `a long name is shown in full where it must be typed`() throws {
+        var listing = Sample.listing()
+        let name = String(repeating: "long", count: 15) + ".example"
+        let index = try #require(listing.objects.firstIndex { $0.id == Sample.tlsEdge })
+        listing.objects[index].document["hostports"] = [.string(name + ":443")]
+        var app = Sample.app(listing: listing)
+        app.press("2", .home, "D")
+        app.type(name)
+        let canvas = app.render(size: Size(columns: 80, rows: 24), glyphs: .unicode)
+        #expect((0..<24).contains { canvas.line($0).contains(name.prefix(60)) })
+        let sent = app.press(.enter)
+        #expect(sent.requests.count == 1)
+    }
+
     @Test func `lines that are no stream lines are skipped`() {
         var app = Sample.app()
         let result9 = app.receive(.streamBytes(Array("{\"type\":\"future\"}".utf8)), now: 101)

@@ -82,7 +82,7 @@ final class AdminLink {
         if let attempt = nextAttempt, now >= attempt { connectStream(now: now) }
         while let first = waiting.first, now >= first.deadline {
             waiting.removeFirst()
-            messages.append(.unanswered(first.1, reason: "not sent: the server is busy"))
+            messages.append(.unanswered(first.1, reason: Message.unsent + "the server is busy"))
         }
         startWaiting(now: now)
         defer { messages = [] }
@@ -151,7 +151,7 @@ final class AdminLink {
                 exchanges[tag] = Exchange(
                     socket: try AdminSocket(path: path, request: bytes, now: now), deadline: deadline)
             } catch {
-                messages.append(.unanswered(tag, reason: "not sent: \(error.message)"))
+                messages.append(.unanswered(tag, reason: Message.unsent + error.message))
             }
         }
     }
@@ -189,6 +189,6 @@ final class AdminLink {
 
     private func giveUp(_ tag: RequestTag, _ exchange: Exchange, _ reason: String) {
         exchanges[tag] = nil
-        messages.append(.unanswered(tag, reason: exchange.socket.hasSent ? reason : "not sent: \(reason)"))
+        messages.append(.unanswered(tag, reason: exchange.socket.hasSent ? reason : Message.unsent + reason))
     }
 }

@@ -30,7 +30,8 @@ extension App {
             model.journal.begin(hello)
             if wasLost { model.say("the link is back", .ok) }
             // One that is under way is new enough: a later revision shows in the next tick.
-            return hello.revision != model.inventory.revision && !isListingUnderWay ? requestListing() : []
+            let isBehind = hello.revision != model.inventory.revision || unsettled != nil
+            return isBehind && !isListingUnderWay ? requestListing() : []
         case .tick(let tick):
             model.tick = tick
             model.tickAt = model.now
@@ -107,6 +108,7 @@ extension App {
         switch status {
         case 200..<300:
             model.edits[target.backendID] = nil
+            unsettled = nil
             let hold = answer.decoded(ApplyAnswer.self)?.guard
             model.say(hold.map { "applied; guarded for \(Int($0.remaining)) s: k keeps" } ?? "applied", .ok)
             return requestListing()
@@ -165,11 +167,26 @@ extension App {
     }
 
     private mutating func unanswered(_ tag: RequestTag, _ reason: String) -> [Effect] {
+        let isUnsent = reason.hasPrefix(Message.unsent)
         switch pending.removeValue(forKey: tag) {
         case .listing: return []
+        case .plan(let run, let overlay) where isUnsent && run.answers.isEmpty:
+            // Nothing has happened, and what was typed is not lost.
+            let text = "nothing was changed: \(reason)"
+            guard var overlay else {
+                model.say(text, .crit, for: 20)
+                return [.bell]
+            }
+            overlay.fault = text
+            overlays.append(overlay)
+            model.notice = nil
+            return [.bell]
         case .plan(let run, _):
             model.say("\(run.label): no answer (\(reason)); whether it took effect is being looked up", .warn, for: 20)
             return requestListing()
+        case .weights where isUnsent:
+            model.say("nothing was changed, it is still staged: \(reason)", .crit, for: 20)
+            return [.bell]
         case .weights(let target, let edit):
             // Never sent again blindly: first see what is in force.
             unsettled = (target, edit, false)

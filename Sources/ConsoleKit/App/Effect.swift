@@ -74,9 +74,12 @@ public enum Message: Sendable {
     /// The stream could not be opened, or has ended.
     case linkLost(String)
     case answer(RequestTag, status: Int, fields: [(name: String, value: String)], body: [UInt8])
-    /// No answer came: whether the request took effect is not known.
+    /// No answer came: whether the request took effect is not known, unless the reason begins with `unsent`.
     case unanswered(RequestTag, reason: String)
     /// How long the terminal takes to answer, in seconds; `nil` when it does not.
     case terminalDelay(Double?)
     case themeFault(String)
+
+    /// Begins the reason of a request that never left: it certainly had no effect.
+    public static let unsent = "not sent: "
 }

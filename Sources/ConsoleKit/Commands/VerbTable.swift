@@ -60,12 +60,12 @@ enum VerbTable {
     static let edge: [Verb] = [
         Verb(
             .routeAdd, "route add", "EDGE PATH backend=ADDRESS|NAME [match=exact_path]", keys: ["a"], in: .edge,
-            danger: .reversible, short: "add route", surfaces: [.palette, .shell], "New route"),
+            danger: .reversible, short: "route", surfaces: [.palette, .shell], "New route"),
         Verb(
             .routeEdit, "route edit", keys: ["e"], in: .edge, danger: .reversible, short: "edit",
             "Edit what is selected"),
         Verb(
-            .moduleAdd, "module add", keys: ["m"], in: .edge, danger: .reversible, short: "add module",
+            .moduleAdd, "module add", keys: ["m"], in: .edge, danger: .reversible, short: "module",
             "New module on the selected route"),
         Verb(
             .moduleEdit, "module edit", in: .edge, danger: .reversible, "Settings of the selected module"),

@@ -76,6 +76,13 @@ struct ConsoleModel: Sendable {
 
     /// What an entry says, with the name of what it is about when its text leaves that out.
     func sentence(_ entry: Journal.Entry) -> String {
+        if case .audit(let record) = entry.kind {
+            // Who wrote past the console left no command, only a method and a path.
+            let isRaw = record.command.split(separator: " ").dropFirst().first?.hasPrefix("/") == true
+            guard isRaw, let change = record.changes.first else { return entry.text }
+            let name = inventory.name(change.id)
+            return name == change.id ? entry.text : "\(name): \(entry.text)"
+        }
         guard case .event(let record) = entry.kind, !record.object.isEmpty else { return entry.text }
         let name = inventory.name(record.object)
         return record.text.contains(name) || name == record.object ? record.text : "\(name): \(record.text)"

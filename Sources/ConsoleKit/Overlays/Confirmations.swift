@@ -58,15 +58,27 @@ struct TypeNameBox: Overlay {
     }
 
     func draw(_ canvas: inout Canvas, _ model: ConsoleModel) {
-        let inner = canvas.popup(plan.command, columns: 68, rows: 5, role: .crit)
+        let question = "type \(subject) to go on: "
+        // A long name leaves no room behind it: it is shown in full, and typed below.
+        let lines = Canvas.wrap(question, min(64, canvas.size.columns - 4))
+        let isLong = Sanitiser.width(subject) * 2 > 36
+        let inner = canvas.popup(plan.command, columns: 68, rows: isLong ? 5 + lines.count : 5, role: .crit)
         canvas.put(
             "This cannot be seen by its users as anything but gone.", row: inner.row, column: inner.column,
             width: inner.columns)
         canvas.put(victims, row: inner.row + 1, column: inner.column, width: inner.columns, role: .warn)
-        let at = canvas.put(
-            "type \(subject) to go on: ", row: inner.row + 3, column: inner.column, width: inner.columns - 4)
-        field.draw(&canvas, row: inner.row + 3, column: at, width: inner.endColumn - at, focused: true)
-        if let fault { canvas.put(fault, row: inner.row + 4, column: inner.column, width: inner.columns, role: .crit) }
+        if isLong {
+            for (offset, line) in lines.enumerated() where inner.row + 2 + offset < inner.endRow - 2 {
+                canvas.put(line, row: inner.row + 2 + offset, column: inner.column, width: inner.columns)
+            }
+            field.draw(&canvas, row: inner.endRow - 2, column: inner.column, width: inner.columns, focused: true)
+        } else {
+            let at = canvas.put(question, row: inner.row + 3, column: inner.column, width: inner.columns - 4)
+            field.draw(&canvas, row: inner.row + 3, column: at, width: inner.endColumn - at, focused: true)
+        }
+        if let fault {
+            canvas.put(fault, row: inner.endRow - 1, column: inner.column, width: inner.columns, role: .crit)
+        }
     }
 }
 

@@ -31,7 +31,8 @@ struct FormBox: Overlay {
     private var focus = 0
     var fault: String?
     var hint: String {
-        focus < fields.count - 1 ? "Tab or Enter next field  Esc back" : "Enter send  Tab first field  Esc back"
+        focus < fields.count - 1
+            ? "Tab or Enter next field  Ctrl-U clears  Esc back" : "Enter send  Ctrl-U clears  Esc back"
     }
 
     init(_ title: String, _ purpose: Purpose, _ fields: [Field]) {

@@ -50,7 +50,7 @@ struct ModuleBox: Overlay {
     private var form: DocumentForm
     private var focus = 0
     var fault: String?
-    let hint = "Tab next field  Space yes/no  Enter send  Esc back"
+    let hint = "Tab next field  Space yes/no  Ctrl-U clears  Enter send  Esc back"
 
     init(owner: String, module: String, _ inventory: Inventory) {
         self.owner = owner

@@ -178,9 +178,16 @@ struct EdgeScreen: TableScreen {
         table(model, canvas.glyphs).draw(&canvas, body, state, stale: model.isStale)
     }
 
+    mutating func perform(_ verb: VerbID, _ model: inout ConsoleModel) -> [Action] {
+        let ids = table(model).arranged(state).map(\.id)
+        if state.move(verb, in: ids) { return [] }
+        return act(verb, on: selected(model), &model)
+    }
+
     mutating func act(_ verb: VerbID, on id: String?, _ model: inout ConsoleModel) -> [Action] {
         let inventory = model.inventory
         if verb == .back { return [.leaveDetail] }
+        if verb == .sort { return [.say("routes stay in the order of matching, each with its modules", .dim)] }
         if verb == .routeAdd {
             guard inventory[edgeID]?.kind == "https_edge" else {
                 return [.say("only HTTPS edges have routes: press b for this edge's backend", .warn)]

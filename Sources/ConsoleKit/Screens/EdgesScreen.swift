@@ -30,7 +30,8 @@ struct EdgesScreen: TableScreen {
                 id: edge.id,
                 cells: [
                     state, Table.Cell(model.inventory.edgeKind(edge).rawValue, .dim),
-                    Table.Cell(Inventory.edgeName(edge), .identifier),
+                    // TCP edges of a server often differ by nothing but their ports.
+                    Table.Cell(Inventory.edgeName(edge), .identifier, tail: edge.kind == "tcp_edge" ? 6 : 0),
                     Table.Cell(edge.kind == "https_edge" ? "\(routes.count)" : "-", order: Double(routes.count)),
                     Table.Cell(
                         traffic.map { Figure.rate($0.requestsPerSecond) } ?? "-", order: traffic?.requestsPerSecond ?? 0

@@ -31,11 +31,14 @@ struct Table: Sendable {
         var role: ColorRole
         /// What sorting goes by, instead of the text.
         var order: Double?
+        /// Characters at the end that stay when the middle must go, such as a port.
+        var tail = 0
 
-        init(_ text: String, _ role: ColorRole = .text, order: Double? = nil) {
+        init(_ text: String, _ role: ColorRole = .text, order: Double? = nil, tail: Int = 0) {
             self.text = text
             self.role = role
             self.order = order
+            self.tail = tail
         }
     }
 
@@ -157,6 +160,12 @@ struct Table: Sendable {
             let role = stale && columns[index].isNumber ? .stale : cell.role
             if columns[index].isNumber {
                 canvas.putRight(cell.text, row: line, end: column + width, width: width, role: role)
+            } else if cell.tail > 0, Sanitiser.width(cell.text) > width, width > cell.tail + 2 {
+                let head = width - cell.tail
+                canvas.put(
+                    String(cell.text.dropLast(cell.tail)) + "  ", row: line, column: column, width: head, role: role)
+                canvas.put(
+                    String(cell.text.suffix(cell.tail)), row: line, column: column + head, width: cell.tail, role: role)
             } else {
                 canvas.put(cell.text, row: line, column: column, width: width, role: role)
             }
