@@ -93,14 +93,21 @@ struct ServerCommand: AsyncParsableCommand {
     }
 
     private func loadSettings() throws -> ServerSettings {
+        errno = 0
         guard let bytes = FileManager.default.contents(atPath: config) else {
-            log("\(config): cannot be read: \(String(cString: strerror(errno)))")
+            // A folder or a device is refused without an error of the system.
+            let reason = errno == 0 ? "it is no regular file" : String(cString: strerror(errno))
+            log("\(config): cannot be read: \(reason)")
+            throw ExitCode(EX_CONFIG)
+        }
+        guard let text = String(validating: bytes, as: UTF8.self) else {
+            log("\(config): cannot be read: it is not valid UTF-8")
             throw ExitCode(EX_CONFIG)
         }
         let environment = SettingsEnvironment(hostName: machineName()) { name in
             getpwnam(name).map { $0.pointee.pw_uid }
         }
-        let (settings, faults) = ServerSettings.read(String(decoding: bytes, as: UTF8.self), environment: environment)
+        let (settings, faults) = ServerSettings.read(text, environment: environment)
         for fault in faults { printError("\(config):\(fault.line): \(fault.message)") }
         guard let settings else { throw ExitCode(EX_CONFIG) }
         return settings

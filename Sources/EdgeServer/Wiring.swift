@@ -16,6 +16,8 @@ struct RunningServer: Sendable {
     static func start(
         settings: ServerSettings, sockets: [String: [Int32]], log: @escaping @Sendable (String) -> Void
     ) async throws -> RunningServer {
+        try PlaceCheck.ports(of: settings.listeners)
+        try PlaceCheck.unixSocket(settings.admin.socket)
         let slots = SlotTable()
         let breakers = CircuitBreakers()
         let plane = try EdgeDataPlane(settings: settings.transport, slots: slots)

@@ -138,6 +138,61 @@ extension EndToEnd {
             #expect(second.2 == 200)
         }
 
+        @Test func `a second server does not share a port that is taken`() async throws {
+            let second = try await EndToEnd.onThread {
+                let server = try ServerProcess()
+                let folder = try ScratchFolder()
+                try """
+                data_folder = "\(folder.path)/data"
+                [[listener]]
+                kind = "https"
+                address = "127.0.0.1"
+                port = \(server.httpsPort)
+                """.write(toFile: folder.path + "/s.toml", atomically: true, encoding: .utf8)
+                return try Command.run([Self.server, "--config", folder.path + "/s.toml"])
+            }
+            #expect(second.status == 71)
+            #expect(second.errors.contains("Address already in use"))
+        }
+
+        @Test func `a file in place of the admin socket is left as it is`() async throws {
+            let (command, left) = try await EndToEnd.onThread {
+                let folder = try ScratchFolder()
+                let precious = folder.path + "/precious"
+                try "do not lose me".write(toFile: precious, atomically: true, encoding: .utf8)
+                try """
+                data_folder = "\(folder.path)/data"
+                [admin]
+                socket = "\(precious)"
+                [[listener]]
+                kind = "https"
+                address = "127.0.0.1"
+                port = \(try ServerProcess.freePorts(1)[0])
+                """.write(toFile: folder.path + "/s.toml", atomically: true, encoding: .utf8)
+                let command = try Command.run([Self.server, "--config", folder.path + "/s.toml"])
+                return (command, try String(contentsOfFile: precious, encoding: .utf8))
+            }
+            #expect(command.status == 71)
+            #expect(command.errors.contains("is no socket"))
+            #expect(left == "do not lose me")
+        }
+
+        @Test func `settings that are no text, or no file, are refused with the reason`() async throws {
+            let (binary, folder) = try await EndToEnd.onThread {
+                let folder = try ScratchFolder()
+                let file = folder.path + "/s.toml"
+                try Data([0x61, 0x20, 0x3D, 0x20, 0x22, 0xFF, 0x22, 0x0A]).write(to: URL(fileURLWithPath: file))
+                return (
+                    try Command.run([Self.server, "--config", file, "--check"]),
+                    try Command.run([Self.server, "--config", folder.path, "--check"])
+                )
+            }
+            #expect(binary.status == 78)
+            #expect(binary.errors.contains("it is not valid UTF-8"))
+            #expect(folder.status == 78)
+            #expect(folder.errors.contains("it is no regular file"))
+        }
+
         @Test(arguments: [SIGTERM, SIGINT])
         func `a signal drains the server and ends it well`(signal: Int32) async throws {
             let (status, errors) = try await EndToEnd.onThread {

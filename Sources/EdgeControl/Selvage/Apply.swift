@@ -17,7 +17,14 @@ struct Apply: Sendable {
     init(_ call: OperationCall, _ service: ConfigurationService) throws {
         self.call = call
         self.service = service
-        _ = try Fields(call.body, known: ["command", "operations", "guard", "idempotency_id"])
+        let fields = try Fields(call.body, known: ["command", "operations", "guard", "idempotency_id"])
+        // A name that is not known may be a misspelt condition: leaving it out would write without it.
+        for operation in fields["operations"]?.arrayValue ?? [] {
+            _ = try Fields(operation, known: ["method", "path", "body", "if_match"])
+        }
+        if let wanted = fields["guard"] {
+            _ = try Fields(wanted, known: ["seconds", "session", "max_error_rate", "max_p95", "min_samples"])
+        }
         do {
             request = try WireJSON.decode(ApplyRequest.self, from: call.body ?? .object([:]))
         } catch {

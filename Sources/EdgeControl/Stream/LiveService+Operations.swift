@@ -29,7 +29,7 @@ extension LiveService {
 
     var breakerOperations: [Operation] {
         let list = Operation("GET", "/selvage/breakers", role: .viewer) { [self] _ in
-            try HandlerResponse.json(encoding: ["breakers": latest.breakers])
+            try HandlerResponse.json(encoding: ["breakers": breakers])
         }
         return [list]
             + CircuitBreaker.Action.allCases.map { action in
@@ -42,7 +42,7 @@ extension LiveService {
     /// Notes who acts, acts, and answers the breaker's state. A deed that cannot be noted is not done.
     private func perform(_ action: CircuitBreaker.Action, _ call: OperationCall) async throws -> HandlerResponse {
         let route = RouteID(call.parameter("route_id"))
-        guard latest.breakers.contains(where: { $0.routeID == route }) else { throw APIErrorBody.notFound }
+        guard breakers.contains(where: { $0.routeID == route }) else { throw APIErrorBody.notFound }
         let command = call.command ?? "breaker \(action.rawValue) \(route)"
         try await sources.audit(call.principal, command, "circuit_breaker", route.rawValue)
         guard sources.breakers.perform(route, action, now: clock.now()) else { throw APIErrorBody.notFound }

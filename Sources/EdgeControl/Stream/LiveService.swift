@@ -207,15 +207,31 @@ extension LiveService {
 
     /// The latest tick, with breakers and guards as they are now.
     var latest: StatisticsTick {
-        let now = clock.now()
-        let (measurement, existing) = state.withLock { ($0.measurement, $0.configuration.routes) }
+        let measurement = state.withLock { $0.measurement }
         let traffic = measurement ?? TrafficMeasurement(sequence: 0, interval: 0, uptime: 0, revision: 0)
         return StatisticsTick(
             sequence: traffic.sequence, at: DisplayTime.text(clock.wall()), interval: traffic.interval,
             uptime: traffic.uptime, revision: traffic.revision, regions: traffic.regions, edges: traffic.edges,
             routes: traffic.routes, backends: traffic.backends,
-            breakers: sources.breakers.statuses(now: now).filter { existing.contains($0.routeID) },
+            breakers: LiveService.foremost(breakers),
             weights: traffic.weights, guards: guards.statuses(), operators: hub.principals)
+    }
+
+    /// Every breaker of a route that exists, as it is now.
+    var breakers: [BreakerStatus] {
+        let existing = state.withLock { $0.configuration.routes }
+        return sources.breakers.statuses(now: clock.now()).filter { existing.contains($0.routeID) }
+    }
+
+    /// At most as many as rows of traffic: first those that are not closed, then those with the most errors, then the
+    /// busiest. In the order of their routes.
+    static func foremost(_ breakers: [BreakerStatus]) -> [BreakerStatus] {
+        guard breakers.count > StatisticsMachine.maximumRows else { return breakers }
+        let rank = { (breaker: BreakerStatus) in
+            (breaker.state == .closed ? 0 : 1, breaker.errors, breaker.total)
+        }
+        return breakers.sorted { rank($0) > rank($1) }.prefix(StatisticsMachine.maximumRows)
+            .sorted { $0.routeID < $1.routeID }
     }
 
     /// Requests per second of each region over the last five minutes.

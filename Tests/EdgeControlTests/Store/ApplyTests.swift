@@ -13,6 +13,22 @@ import Testing
         return .object(operation)
     }
 
+    @Test(
+        arguments: [
+            ["operations": [["method": "POST", "path": "/ip_policies", "body": [:], "ifMatch": "\"1\""]]],
+            [
+                "operations": [["method": "POST", "path": "/ip_policies", "body": [:]]],
+                "guard": ["seconds": 5, "max_errorrate": 0.1],
+            ],
+        ] as [JSON])
+    func `a misspelt condition refuses the whole request`(body: JSON) async throws {
+        let room = try await ControlRoom()
+        let answer = try await room.call("POST", "/selvage/apply", body)
+        #expect(answer.status == 400)
+        #expect(answer.code == "ERR_NGROK_214")
+        #expect(room.service.revision == 0)
+    }
+
     @Test func `several writes are one revision and one record, and see each other`() async throws {
         let room = try await ControlRoom()
         let planted = try await Planting.edge(in: room)

@@ -35,6 +35,22 @@ struct LiveStreamTests {
         #expect(hello.history.first?.requestsPerSecond == [40, 30])
     }
 
+    @Test func `of very many breakers a tick has those that matter`() {
+        let breakers = (0..<3_000).map { number in
+            BreakerStatus(
+                routeID: RouteID("edghtsrt_\(10_000 + number)"), state: number == 2_999 ? .open : .closed,
+                total: UInt64(number), errors: number == 0 ? 1 : 0, rollingWindow: 10, trippedDuration: 10,
+                volumeThreshold: 20, errorThreshold: 0.5, since: 0, reason: nil, nextProbe: nil, trips: 0, rejected: 0)
+        }
+        let told = LiveService.foremost(breakers)
+        #expect(told.count == StatisticsMachine.maximumRows)
+        #expect(told.contains { $0.state == .open })
+        #expect(told.contains { $0.errors == 1 })
+        #expect(told.contains { $0.total == 2_500 })
+        #expect(told.map(\.routeID) == told.map(\.routeID).sorted())
+        #expect(LiveService.foremost(Array(breakers.prefix(1_000))) == Array(breakers.prefix(1_000)))
+    }
+
     @Test func `it is newline-delimited JSON`() async throws {
         let answer = try await LiveWorld().respond("GET", "/selvage/stream")
         #expect(answer.status == 200)
