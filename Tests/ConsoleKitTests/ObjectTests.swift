@@ -113,6 +113,24 @@ struct ObjectTests {
         #expect(early.requests.isEmpty)
     }
 
+    @Test func `the palette completes policies and backends, and keeps a line that cannot be`() throws {
+        var app = Sample.app()
+        app.press(":")
+        app.type("policy allow off")
+        app.press(.tab)
+        #expect((app.overlays.last as? Palette)?.field.text == "policy allow office ")
+        app.type("lan")
+        let refused = app.press(.enter)
+        #expect(refused.requests.isEmpty && app.overlays.last?.fault?.contains("lan is no range") == true)
+        app.press(.ctrl("u"))
+        app.type("backend create weighted checkout-v1")
+        app.press(.tab)
+        #expect((app.overlays.last as? Palette)?.field.text == "backend create weighted checkout-v1=")
+        app.type("90 checkout-v2=10")
+        let sent = app.press(.enter)
+        #expect(sent.requests.map(\.path) == ["/backends/weighted"])
+    }
+
     @Test func `the address that the server gave is in the sentence at the end`() throws {
         let plan = try plan("edge create tcp '' backend=checkout-v1")
         var run = PlanRun(plan)

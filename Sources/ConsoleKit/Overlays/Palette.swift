@@ -65,6 +65,14 @@ struct Palette: Overlay {
         for (word, kind) in kinds where shape.contains(word) || shape == "NAME" && verb.id == .go && kind != .policy {
             names += resolver.all.filter { $0.kind == kind }.map { (model.inventory.uniqueName($0.id), kind.rawValue) }
         }
+        let backends = resolver.all.filter { $0.kind == .backend }.map { model.inventory.uniqueName($0.id) }
+        if verb.id == .backendCreate, place >= 1 {
+            let ending = head[2] == "weighted" ? "=" : ""
+            names += backends.map { ($0 + ending, ending.isEmpty ? "backend" : "weight") }
+        }
+        if last.hasPrefix("backend=") || shape.hasPrefix("backend=") {
+            names += backends.map { ("backend=" + $0, "backend") }
+        }
         if shape == "MODULE" { names += model.inventory.modules.map { ($0.name, "module") } }
         if shape == "ID" { names += model.runningGuards.map { ($0.id, $0.command) } }
         if shape.contains("CHILD"), head.count > 2,
@@ -120,10 +128,24 @@ struct Palette: Overlay {
             return []
         }
         do throws(CommandFault) {
-            return [.dismiss, .command(try Command.parse(Command.words(chosen.line), on: .palette))]
+            let command = try Command.parse(Command.words(chosen.line), on: .palette)
+            try check(command, model)
+            return [.dismiss, .command(command)]
         } catch {
             fault = error.message
             return []
+        }
+    }
+
+    /// What cannot be is said while the line can still be mended.
+    private func check(_ command: Command, _ model: ConsoleModel) throws(CommandFault) {
+        do throws(CommandFault) {
+            _ = try Planner(inventory: model.inventory).plan(command)
+        } catch {
+            // Those with keys may go without arguments, and ask for them on their screen.
+            let verb = VerbTable[command.verb]
+            let isWhole = verb.scope == .everywhere && verb.keys.isEmpty && verb.surfaces.contains(.shell)
+            if error.code == .invalid || isWhole { throw error }
         }
     }
 

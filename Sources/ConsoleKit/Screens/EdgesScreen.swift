@@ -96,6 +96,7 @@ extension Inventory {
     func uniqueName(_ id: String) -> String {
         let name = name(id)
         let resolver = Resolver(inventory: self)
-        return (try? resolver.find(name))?.id == id ? name : id
+        let kinds = id.hasPrefix("ipp_") ? [.policy] : Resolver.Kind.served
+        return (try? resolver.find(name, kinds))?.id == id ? name : id
     }
 }
