@@ -117,6 +117,9 @@ struct ModuleBox: Overlay {
     private static func help(_ field: DocumentForm.Field, _ inventory: Inventory) -> String {
         let example = field.example.isEmpty ? "" : "   e.g. \(field.example)"
         switch field.kind {
+        case .text where field.label == "terminate_at":
+            return "edge: opened here with our certificate; upstream: passed through untouched"
+        case .text where field.label == "min_version": return "1.2 or 1.3; empty for the server's own"
         case .text: return "text"
         case .whole: return "a whole number"
         case .number: return "a number"
