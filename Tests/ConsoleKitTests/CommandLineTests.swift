@@ -35,6 +35,13 @@ struct CommandLineTests {
         #expect(run(["--version"]).code == 0)
     }
 
+    @Test func `C1 controls and changes of direction are written as escapes, which JSON reads back`() throws {
+        let text = JSON.string("a\u{9B}2Jb\u{202E}c é").text
+        let line = CommandLineTool.visible(text)
+        #expect(line == #""a\u009b2Jb\u202ec é""#)
+        #expect(try JSON(parsing: Array(line.utf8)).stringValue == "a\u{9B}2Jb\u{202E}c é")
+    }
+
     @Test func `help names every verb of the shell`() {
         let help = run(["--help"])
         #expect(help.code == 0)

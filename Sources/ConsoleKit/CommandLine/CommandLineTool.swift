@@ -58,6 +58,21 @@ public struct CommandLineTool {
 
     public var socketPath: String { options.socketPath }
 
+    /// Text whose C1 controls and changes of direction a terminal cannot obey: written as JSON writes them. JSON itself
+    /// leaves them raw, and a description may hold them.
+    static func visible(_ line: String) -> String {
+        func isHostile(_ scalar: Unicode.Scalar) -> Bool {
+            (0x7F...0x9F).contains(scalar.value) || (0x202A...0x202E).contains(scalar.value)
+                || (0x2066...0x2069).contains(scalar.value)
+        }
+        guard line.unicodeScalars.contains(where: isHostile) else { return line }
+        return line.unicodeScalars.reduce(into: "") { result, scalar in
+            guard isHostile(scalar) else { return result.unicodeScalars.append(scalar) }
+            let digits = String(scalar.value, radix: 16)
+            result += "\\u" + String(repeating: "0", count: 4 - digits.count) + digits
+        }
+    }
+
     /// Runs the command. Lines for standard output go to `out`, for standard error to `err`, as they come.
     /// - Returns: one of `Exit`.
     public func run(out: @escaping (String) -> Void, err: @escaping (String) -> Void) -> Int32 {
@@ -75,7 +90,8 @@ public struct CommandLineTool {
             return Exit.done
         }
         do {
-            return try HeadlessRun(options: options, out: out, err: err).run()
+            return try HeadlessRun(options: options, out: { out(Self.visible($0)) }, err: { err(Self.visible($0)) })
+                .run()
         } catch let fault as CommandFault {
             err("selvage: \(fault.message)")
             return fault.code == .usage ? Exit.usage : Exit.invalid

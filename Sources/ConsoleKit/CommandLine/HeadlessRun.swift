@@ -27,6 +27,10 @@ struct HeadlessRun {
     func run() throws -> Int32 {
         if options.once { return try once() }
         let command = try Command.parse(options.words, on: .shell)
+        if options.readOnly && VerbTable[command.verb].danger > .view {
+            throw APIErrorBody(
+                errorCode: nil, statusCode: 403, message: "\(VerbTable[command.verb].name) with --read-only: not sent")
+        }
         switch command.verb {
         case .get: return try get(command)
         case .describe: return try describe(command)
