@@ -20,3 +20,13 @@ with_heartbeat() {
     note "$what took $((SECONDS - began)) s"
     return "$status"
 }
+
+# build_release: the programs as they are run in earnest, with Swift's runtime inside, so that the machine they go to
+# needs none. It is a few per cent faster, too.
+build_release() {
+    local product
+    [ $# -gt 0 ] || set -- selvage-server selvage selvage-demo
+    for product in "$@"; do
+        with_heartbeat "building $product" swift build -c release --static-swift-stdlib --product "$product"
+    done
+}
