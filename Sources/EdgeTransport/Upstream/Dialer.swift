@@ -13,7 +13,9 @@ protocol DialWaiter: AnyObject {
 final class Dialer: ChannelHandler {
     private let loop: EventLoop
     private let target: Target
-    private weak var waiter: (any DialWaiter)?
+    /// Let go of at the end. Not weak: a weak reference gives its object a side table, and from then on every retain of
+    /// it takes the slow way; exchanges, which wait here, live long and are retained often.
+    private var waiter: (any DialWaiter)?
     private var addresses: [IPAddress] = []
     private var channel: Channel?
     private var deadline: MonotonicTime
@@ -129,12 +131,17 @@ final class Dialer: ChannelHandler {
         switch result {
         case .success(let channel):
             channel.handler = nil
-            guard let waiter else { return channel.closeNow() }
+            guard let waiter = takeWaiter() else { return channel.closeNow() }
             waiter.dialed(channel, target: target)
         case .failure(let error):
             // After the round: a dial may fail at once, while its waiter is still being set up.
-            loop.afterRound { [self] in waiter?.dialFailed(error) }
+            loop.afterRound { [self] in takeWaiter()?.dialFailed(error) }
         }
+    }
+
+    private func takeWaiter() -> (any DialWaiter)? {
+        defer { waiter = nil }
+        return waiter
     }
 }
 
