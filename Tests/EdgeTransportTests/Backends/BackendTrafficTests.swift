@@ -21,12 +21,6 @@ import Testing
         }
     }
 
-    private func freePort() throws -> UInt16 {
-        let server = try RawServer { _ in }
-        defer { server.stop() }
-        return server.port
-    }
-
     @Test func `C46 on an HTTPS edge one connection reaches both children, each by its share`() async throws {
         let one = try named("one")
         let two = try named("two")
@@ -52,7 +46,7 @@ import Testing
     @Test func `C48 on a TCP edge one connection stays with one child, and connections are spread`() async throws {
         let one = try namedStream("1")
         let two = try namedStream("2")
-        let port = try freePort()
+        let port = try RawServer.freePort()
         try await withEdge { configuration in
             configuration.addStatic("bkdsc_1", port: one.port)
             configuration.addStatic("bkdsc_2", port: two.port)
