@@ -84,7 +84,7 @@ let package = Package(
         .target(name: "CAllocations"),
         .target(
             name: "EdgeTesting",
-            dependencies: ["COpenSSL", "EdgeCore", "EdgeModules", "EdgeTransport", "Shared"],
+            dependencies: ["CLinux", "COpenSSL", "EdgeCore", "EdgeModules", "EdgeTransport", "Shared"],
             swiftSettings: settings
         ),
         .testTarget(name: "SharedTests", dependencies: ["Shared"], swiftSettings: settings),
@@ -109,7 +109,7 @@ let package = Package(
         .testTarget(name: "ConsoleKitTests", dependencies: ["ConsoleKit", "Shared"], swiftSettings: settings),
         .testTarget(
             name: "ConsoleTests",
-            dependencies: ["Console", "ConsoleKit", "Shared", "CVterm"],
+            dependencies: ["CLinux", "Console", "ConsoleKit", "Shared", "CVterm"],
             swiftSettings: settings
         ),
         .testTarget(name: "EndToEndTests", dependencies: ["ConsoleKit", "Shared"], swiftSettings: settings),

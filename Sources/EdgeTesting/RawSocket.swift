@@ -1,3 +1,4 @@
+import CLinux
 import Glibc
 import Synchronization
 
@@ -171,7 +172,9 @@ public final class RawServer: Sendable {
         Task {
             try await onThread {
                 while true {
-                    let connection = accept4(descriptor)
+                    // Closed on exec from the first moment: a program that another test starts must not keep the end
+                    // of this connection from being seen.
+                    let connection = accept4(descriptor, nil, nil, O_CLOEXEC)
                     guard connection >= 0 else { return }
                     counter.raise()
                     let socket = RawSocket(descriptor: connection)
@@ -187,10 +190,4 @@ public final class RawServer: Sendable {
         shutdown(descriptor, Int32(SHUT_RDWR))
         close(descriptor)
     }
-}
-
-private func accept4(_ listener: Int32) -> Int32 {
-    let descriptor = accept(listener, nil, nil)
-    if descriptor >= 0 { _ = fcntl(descriptor, F_SETFD, FD_CLOEXEC) }
-    return descriptor
 }

@@ -1,3 +1,4 @@
+import CLinux
 import Foundation
 import Shared
 
@@ -85,10 +86,10 @@ final class ScriptedServer {
 
     func service() {
         while listener >= 0 {
-            let descriptor = accept(listener, nil, nil)
+            // Closed on exec from the first moment: a program that another test starts must not keep the end of this
+            // connection from being seen.
+            let descriptor = accept4(listener, nil, nil, O_NONBLOCK | O_CLOEXEC)
             guard descriptor >= 0 else { break }
-            _ = fcntl(descriptor, F_SETFD, FD_CLOEXEC)
-            _ = fcntl(descriptor, F_SETFL, O_NONBLOCK)
             connections.append(Connection(descriptor))
         }
         if isTicking, VirtualTerminal.now >= nextTick, hasStream {
