@@ -23,9 +23,6 @@ static inline void selvage_ctx_set_mode(SSL_CTX *ctx, long mode) { (void)SSL_CTX
 static inline void selvage_ctx_session_cache_off(SSL_CTX *ctx) {
     (void)SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_OFF);
 }
-static inline void selvage_ctx_client_session_cache(SSL_CTX *ctx) {
-    (void)SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL);
-}
 static inline void selvage_ctx_set_read_ahead(SSL_CTX *ctx) { SSL_CTX_set_read_ahead(ctx, 1); }
 static inline int selvage_ctx_add_chain_cert(SSL_CTX *ctx, X509 *certificate) {
     return (int)SSL_CTX_add1_chain_cert(ctx, certificate);
@@ -38,9 +35,6 @@ static inline void *selvage_ssl_get_app_data(const SSL *ssl) { return SSL_get_ap
 static inline void selvage_bio_set_retry_read(BIO *bio) { BIO_set_retry_read(bio); }
 static inline void selvage_bio_set_retry_write(BIO *bio) { BIO_set_retry_write(bio); }
 static inline void selvage_bio_clear_retry(BIO *bio) { BIO_clear_retry_flags(bio); }
-static inline int selvage_ctx_set_groups(SSL_CTX *ctx, const char *groups) {
-    return (int)SSL_CTX_set1_groups_list(ctx, groups);
-}
 
 typedef int (*selvage_ticket_cb)(SSL *, unsigned char *, unsigned char *, EVP_CIPHER_CTX *, EVP_MAC_CTX *, int);
 static inline void selvage_ctx_set_ticket_callback(SSL_CTX *ctx, selvage_ticket_cb callback) {
@@ -64,6 +58,5 @@ static inline unsigned long selvage_server_options(void) {
     return SSL_OP_NO_COMPRESSION | SSL_OP_NO_RENEGOTIATION | SSL_OP_CIPHER_SERVER_PREFERENCE |
            SSL_OP_PRIORITIZE_CHACHA | SSL_OP_IGNORE_UNEXPECTED_EOF;
 }
-static inline BIO *selvage_memory_bio(const void *bytes, int count) { return BIO_new_mem_buf(bytes, count); }
 
 #endif

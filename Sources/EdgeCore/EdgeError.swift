@@ -39,6 +39,4 @@ extension EdgeError {
     /// A client whose connection was made for one name asks for another (RFC 9110, 15.5.20).
     public static let misdirected = EdgeError(
         status: 421, code: "ERR_NGROK_3201", title: "This connection does not serve that name")
-    public static let overloaded = EdgeError(
-        status: 503, code: "ERR_NGROK_3010", title: "The edge is at its limit of connections")
 }

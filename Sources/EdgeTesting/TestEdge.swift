@@ -85,6 +85,13 @@ extension Configuration {
         domains[DomainID(id)] = DomainConfiguration(id: DomainID(id), name: name, certificate: certificate.id)
     }
 
+    /// A domain, its edge, and one upstream at 127.0.0.1 behind it, as backend `bkdsc_a`.
+    public mutating func addProxy(_ host: String, to port: UInt16, modules: [String: JSON] = [:]) {
+        addDomain(host)
+        addStatic("bkdsc_a", port: port)
+        addEdge(host: host, backend: "bkdsc_a", modules: modules)
+    }
+
     /// An HTTPS edge with one route on `/`.
     public mutating func addEdge(
         _ id: String = "edghts_1", host: String, backend: String, modules: [String: JSON] = [:]

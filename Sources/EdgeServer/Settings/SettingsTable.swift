@@ -79,7 +79,6 @@ struct SettingsTable {
 
     mutating func integer(_ key: String, _ range: ClosedRange<Int>) -> Int? {
         take(key, expecting: "a whole number from \(range.lowerBound) to \(range.upperBound)") { value in
-            // Not chained: Swift 6.3's optimiser fails on that form ("Found ownership error") in release builds.
             guard let number = value.integer, let whole = Int(exactly: number), range.contains(whole) else {
                 return nil
             }

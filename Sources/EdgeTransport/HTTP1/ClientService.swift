@@ -8,6 +8,11 @@ enum ClientService {
     case redirect(port: UInt16)
     /// A program answers: the admin API.
     case handler(RequestHandler, peer: PeerIdentity?)
+
+    /// Whether requests come over TLS.
+    var isSecure: Bool { if case .edges(let isSecure) = self { isSecure } else { false } }
+    /// Who is at the other end, where the kernel says so.
+    var peer: PeerIdentity? { if case .handler(_, let peer) = self { peer } else { nil } }
 }
 
 extension LoopService {

@@ -169,13 +169,10 @@ final class HTTP1Connection: ChannelHandler, ExchangeClient {
         exchange.begin(
             RequestFacts(
                 connection: connection, regionSlot: regionSlot, framing: request.framing,
-                version: request.isHTTP10 ? "HTTP/1.0" : "HTTP/1.1", isSecure: isSecure,
-                isUpgrade: request.isUpgrade, isHead: request.isHead, peer: peer))
+                version: request.isHTTP10 ? "HTTP/1.0" : "HTTP/1.1", isSecure: kind.isSecure,
+                isUpgrade: request.isUpgrade, isHead: request.isHead, peer: kind.peer))
         if case .answer = state, self.exchange === exchange { exchange.receiveEnd(trailers: nil) }
     }
-
-    private var isSecure: Bool { if case .edges(let isSecure) = kind { isSecure } else { false } }
-    private var peer: PeerIdentity? { if case .handler(_, let peer) = kind { peer } else { nil } }
 
     private func requestEnded(_ trailers: MessageHead?) {
         state = .answer

@@ -142,8 +142,9 @@ final class HTTP2Connection: ChannelHandler, HTTP2SessionEvents {
     func requestHeadEnded(_ id: Int32, endOfStream: Bool) {
         guard let stream = streams[id] else { return }
         let facts = RequestFacts(
-            connection: connection, regionSlot: regionSlot, framing: .none, version: "HTTP/2.0", isSecure: isSecure,
-            isUpgrade: false, isHead: false, peer: nil)
+            connection: connection, regionSlot: regionSlot, framing: .none, version: "HTTP/2.0",
+            isSecure: kind.isSecure,
+            isUpgrade: false, isHead: false, peer: kind.peer)
         if !stream.begin(facts, endOfStream: endOfStream) {
             service.countRefused(regionSlot, .badRequest)
             session?.reset(id, NGHTTP2_PROTOCOL_ERROR)
@@ -152,8 +153,6 @@ final class HTTP2Connection: ChannelHandler, HTTP2SessionEvents {
             touched.append(stream)
         }
     }
-
-    private var isSecure: Bool { if case .edges(let isSecure) = kind { isSecure } else { false } }
 
     func requestBody(_ id: Int32, _ bytes: UnsafeRawBufferPointer) {
         guard let stream = streams[id] else {

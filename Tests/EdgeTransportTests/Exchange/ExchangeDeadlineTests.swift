@@ -16,9 +16,7 @@ import Testing
     ) async throws {
         let upstream = try RawServer(serve)
         try await withEdge(settings) { configuration in
-            configuration.addDomain(Self.host)
-            configuration.addStatic("bkdsc_a", port: upstream.port)
-            configuration.addEdge(host: Self.host, backend: "bkdsc_a")
+            configuration.addProxy(Self.host, to: upstream.port)
         } _: { edge in
             try await body(edge, upstream)
         }
@@ -78,9 +76,7 @@ import Testing
         let body = [UInt8](repeating: 1, count: 60_000)
         let upstream = try FakeUpstream { _ in HandlerResponse(status: 200, body: .bytes(body)) }
         try await withEdge { configuration in
-            configuration.addDomain(Self.host)
-            configuration.addStatic("bkdsc_a", port: upstream.port)
-            configuration.addEdge(host: Self.host, backend: "bkdsc_a")
+            configuration.addProxy(Self.host, to: upstream.port)
         } _: { edge in
             let client = try RawSocket(port: edge.clearPort)
             // 60 MB of answers for 50 KB of requests: far beyond what kernel and edge keep for one connection.
@@ -123,9 +119,7 @@ import Testing
         let body = [UInt8](repeating: 1, count: 24 << 20)
         let upstream = try FakeUpstream { _ in HandlerResponse(status: 200, body: .bytes(body)) }
         try await withEdge(settings) { configuration in
-            configuration.addDomain(Self.host)
-            configuration.addStatic("bkdsc_a", port: upstream.port)
-            configuration.addEdge(host: Self.host, backend: "bkdsc_a")
+            configuration.addProxy(Self.host, to: upstream.port)
         } _: { edge in
             let client = try RawSocket(port: edge.clearPort)
             try client.send(Self.get)

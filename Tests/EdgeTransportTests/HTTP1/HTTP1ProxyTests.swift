@@ -14,9 +14,7 @@ import Testing
     ) async throws {
         let upstream = try FakeUpstream(answer)
         try await withEdge(settings) { configuration in
-            configuration.addDomain(Self.host)
-            configuration.addStatic("bkdsc_a", port: upstream.port)
-            configuration.addEdge(host: Self.host, backend: "bkdsc_a", modules: modules)
+            configuration.addProxy(Self.host, to: upstream.port, modules: modules)
         } _: { edge in
             try await body(edge, upstream)
         }
@@ -147,9 +145,7 @@ import Testing
             try connection.send("HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nonly this")
         }
         try await withEdge { configuration in
-            configuration.addDomain(Self.host)
-            configuration.addStatic("bkdsc_a", port: upstream.port)
-            configuration.addEdge(host: Self.host, backend: "bkdsc_a")
+            configuration.addProxy(Self.host, to: upstream.port)
         } _: { edge in
             let all = try await onThread {
                 let client = try RawSocket(port: edge.clearPort)
@@ -173,9 +169,7 @@ import Testing
             try connection.send(Array(connection.receiveAll().utf8))
         }
         try await withEdge { configuration in
-            configuration.addDomain(Self.host)
-            configuration.addStatic("bkdsc_a", port: upstream.port)
-            configuration.addEdge(host: Self.host, backend: "bkdsc_a")
+            configuration.addProxy(Self.host, to: upstream.port)
         } _: { edge in
             let all = try await onThread {
                 let client = try RawSocket(port: edge.clearPort)
@@ -239,9 +233,7 @@ import Testing
             try connection.send("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
         }
         try await withEdge { configuration in
-            configuration.addDomain(Self.host)
-            configuration.addStatic("bkdsc_a", port: upstream.port)
-            configuration.addEdge(host: Self.host, backend: "bkdsc_a")
+            configuration.addProxy(Self.host, to: upstream.port)
         } _: { edge in
             let bodies = try await onThread {
                 let client = try RawSocket(port: edge.clearPort)

@@ -43,9 +43,7 @@ import Testing
             }
         }
         try await withEdge(settings) { configuration in
-            configuration.addDomain(Self.host)
-            configuration.addStatic("bkdsc_a", port: upstream.port)
-            configuration.addEdge(host: Self.host, backend: "bkdsc_a")
+            configuration.addProxy(Self.host, to: upstream.port)
         } _: {
             try await body($0)
         }
@@ -70,9 +68,7 @@ import Testing
         settings.bodyProgressTimeout = 300
         let silent = try RawServer { _ = try $0.receiveAll() }
         try await withEdge(settings) { configuration in
-            configuration.addDomain(Self.host)
-            configuration.addStatic("bkdsc_a", port: silent.port)
-            configuration.addEdge(host: Self.host, backend: "bkdsc_a")
+            configuration.addProxy(Self.host, to: silent.port)
         } _: { edge in
             let reset = Counter()
             let client = try RawSocket(port: edge.clearPort)
@@ -101,9 +97,7 @@ import Testing
             _ = try connection.receiveAll()
         }
         try await withEdge(settings) { configuration in
-            configuration.addDomain(Self.host)
-            configuration.addStatic("bkdsc_a", port: upstream.port)
-            configuration.addEdge(host: Self.host, backend: "bkdsc_a")
+            configuration.addProxy(Self.host, to: upstream.port)
         } _: { edge in
             try await onThread {
                 let client = try RawSocket(port: edge.clearPort)

@@ -15,9 +15,7 @@ import Testing
     ) async throws {
         let upstream = try FakeUpstream(answer)
         try await withEdge { configuration in
-            configuration.addDomain(Self.host)
-            configuration.addStatic("bkdsc_a", port: upstream.port)
-            configuration.addEdge(host: Self.host, backend: "bkdsc_a")
+            configuration.addProxy(Self.host, to: upstream.port)
         } _: { edge in
             try await body(edge, upstream)
         }

@@ -15,9 +15,7 @@ import Testing
             try connection.send(Array(connection.receiveAll().utf8))
         }
         try await withEdge { configuration in
-            configuration.addDomain(Self.host)
-            configuration.addStatic("bkdsc_a", port: upstream.port)
-            configuration.addEdge(host: Self.host, backend: "bkdsc_a")
+            configuration.addProxy(Self.host, to: upstream.port)
         } _: { edge in
             let client = try RawSocket(port: edge.clearPort)
             try await onThread {
@@ -43,9 +41,7 @@ import Testing
         var settings = TransportSettings()
         settings.queueHighWater = 64 << 20
         try await withEdge(settings) { configuration in
-            configuration.addDomain(Self.host)
-            configuration.addStatic("bkdsc_a", port: upstream.port)
-            configuration.addEdge(host: Self.host, backend: "bkdsc_a")
+            configuration.addProxy(Self.host, to: upstream.port)
         } _: { edge in
             let get = "GET / HTTP/1.1\r\nHost: \(Self.host)\r\n\r\n"
             let (slow, idle) = (try RawSocket(port: edge.clearPort), try RawSocket(port: edge.clearPort))

@@ -40,9 +40,7 @@ private enum AllocationBounds {
         let exchanges = 500
         let result = Mutex(0.0)
         try await withEdge { configuration in
-            configuration.addDomain(Self.host)
-            configuration.addStatic("bkdsc_a", port: upstream.port)
-            configuration.addEdge(host: Self.host, backend: "bkdsc_a", modules: modules)
+            configuration.addProxy(Self.host, to: upstream.port, modules: modules)
         } _: { edge in
             let client = try RawSocket(port: edge.clearPort)
             let ask = { @Sendable (count: Int) in

@@ -14,11 +14,9 @@ import Testing
         }
     }
 
-    private func freePort() throws -> UInt16 { try RawServer.freePort() }
-
     @Test func `C79 a TCP edge passes bytes untouched and keeps half-close`() async throws {
         let server = try echoServer()
-        let port = try freePort()
+        let port = try RawServer.freePort()
         try await withEdge { configuration in
             configuration.addStatic("bkdsc_a", port: server.port)
             configuration.edges["edgtcp_1"] = EdgeConfiguration(
@@ -84,7 +82,7 @@ import Testing
 
     @Test func `C51 an address that is not allowed is closed before the upstream hears of it`() async throws {
         let server = try echoServer()
-        let port = try freePort()
+        let port = try RawServer.freePort()
         try await withEdge { configuration in
             configuration.addStatic("bkdsc_a", port: server.port)
             configuration.policies["ipp_1"] = [IPPolicyRule(network: try! IPNetwork(cidr: "10.0.0.0/8"), allows: true)]

@@ -45,9 +45,7 @@ import Testing
     func `a session is resumed by its ticket`(version: String) async throws {
         let upstream = try FakeUpstream { _ in HandlerResponse(status: 200) }
         try await withEdge { configuration in
-            configuration.addDomain("one.example.com")
-            configuration.addStatic("bkdsc_a", port: upstream.port)
-            configuration.addEdge(host: "one.example.com", backend: "bkdsc_a")
+            configuration.addProxy("one.example.com", to: upstream.port)
         } _: { edge in
             let result = try await onThread {
                 try run(
