@@ -9,6 +9,15 @@ public final class CircuitBreaking: TrafficModule, BreakerBearing {
     public static let name = "circuit_breaker"
     public static let edgeKinds: Set<EdgeKind> = [.https]
     public static let phases: ModulePhases = [.request, .outcome]
+    public static let settings = Shape(
+        "EndpointCircuitBreaker",
+        [
+            Shape.Field("tripped_duration", .integer(0...Int64(UInt32.max)), "seconds; 0 means 10"),
+            Shape.Field("rolling_window", .integer(0...Int64(UInt32.max)), "seconds; 0 means 10"),
+            Shape.Field("num_buckets", .integer(0...maximumBuckets), "parts of the window; 0 means 10"),
+            Shape.Field("volume_threshold", .integer(0...Int64(UInt32.max)), "requests in the window; 0 means 20"),
+            Shape.Field("error_threshold_percentage", .number(0...1), "share of errors that opens it"),
+        ])
     public static let example: JSON = [
         "tripped_duration": 10, "rolling_window": 10, "num_buckets": 10, "volume_threshold": 20,
         "error_threshold_percentage": 0.5,
@@ -37,7 +46,7 @@ public final class CircuitBreaking: TrafficModule, BreakerBearing {
 
     public static func normalise(_ settings: JSON) throws(Fault) -> JSON {
         let reader = try SettingsReader(
-            settings, fields: Set(example.objectValue.map { Array($0.keys) } ?? []), subject: "circuit_breaker module")
+            settings, Self.settings, subject: "circuit_breaker module")
         let share = try reader.number("error_threshold_percentage")
         guard (0...1).contains(share) else {
             throw Fault(7011, "error_threshold_percentage must be from 0.0 to 1.0, not \(share).")

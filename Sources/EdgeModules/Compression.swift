@@ -9,6 +9,7 @@ public final class Compression: TrafficModule {
     public static let name = "compression"
     public static let edgeKinds: Set<EdgeKind> = [.https]
     public static let phases: ModulePhases = [.request, .response]
+    public static let settings = Shape("EndpointCompression", [])
     public static let example: JSON = [:]
 
     /// Bytes below which a compressed body is hardly shorter.
@@ -19,7 +20,7 @@ public final class Compression: TrafficModule {
     public init(settings: JSON, environment: ModuleEnvironment) throws(Fault) {}
 
     public static func normalise(_ settings: JSON) throws(Fault) -> JSON {
-        _ = try SettingsReader(settings, fields: [], subject: "compression module")
+        _ = try SettingsReader(settings, Self.settings, subject: "compression module")
         return [:]
     }
 

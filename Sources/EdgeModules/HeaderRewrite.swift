@@ -39,8 +39,17 @@ struct HeaderRewrite: Sendable {
 
     // MARK: Settings
 
-    static func normalise(_ settings: JSON, subject: String) throws(Fault) -> JSON {
-        let reader = try SettingsReader(settings, fields: ["add", "remove"], subject: subject)
+    static func shape(_ name: String) -> Shape {
+        Shape(
+            name,
+            [
+                Shape.Field("add", .map(.text), "at most \(maximumAdded); names are kept in lower case"),
+                Shape.Field("remove", .list(.text, maximum: maximumRemoved), "names, kept in lower case"),
+            ])
+    }
+
+    static func normalise(_ settings: JSON, _ shape: Shape, subject: String) throws(Fault) -> JSON {
+        let reader = try SettingsReader(settings, shape, subject: subject)
         let add = try reader.fields("add")
         let remove = try reader.strings("remove")
         guard add.count <= maximumAdded, remove.count <= maximumRemoved else {

@@ -10,6 +10,10 @@ public final class IPRestriction: TrafficModule {
     public static let name = "ip_restriction"
     public static let edgeKinds: Set<EdgeKind> = [.https, .tls, .tcp]
     public static let phases: ModulePhases = [.connection, .request]
+    public static let settings = Shape(
+        "EndpointIPPolicy",
+        [Shape.Field("ip_policy_ids", .list(.text, maximum: maximumPolicies), required: true, "at least one IP policy")]
+    )
     public static let example: JSON = ["ip_policy_ids": ["ipp_000000000000000000000000000"]]
     public static let references = [
         ModuleReference(field: "ip_policy_ids", answerField: "ip_policies", kind: "ip_policy", missingCode: 7007)
@@ -33,7 +37,7 @@ public final class IPRestriction: TrafficModule {
     }
 
     public static func normalise(_ settings: JSON) throws(Fault) -> JSON {
-        let reader = try SettingsReader(settings, fields: ["ip_policy_ids"], subject: "ip_restriction module")
+        let reader = try SettingsReader(settings, Self.settings, subject: "ip_restriction module")
         let ids = try reader.strings("ip_policy_ids")
         guard !ids.isEmpty else { throw Fault(7025, "ip_restriction needs at least one IP policy.") }
         guard ids.count <= maximumPolicies else {

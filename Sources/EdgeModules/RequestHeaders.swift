@@ -6,6 +6,7 @@ public final class RequestHeaders: TrafficModule {
     public static let name = "request_headers"
     public static let edgeKinds: Set<EdgeKind> = [.https]
     public static let phases: ModulePhases = [.request]
+    public static let settings = HeaderRewrite.shape("EndpointRequestHeaders")
     public static let example: JSON = ["add": ["x-client-ip": "${conn.client_ip}"], "remove": ["x-internal"]]
 
     private let rewrite: HeaderRewrite
@@ -15,7 +16,7 @@ public final class RequestHeaders: TrafficModule {
     }
 
     public static func normalise(_ settings: JSON) throws(Fault) -> JSON {
-        try HeaderRewrite.normalise(settings, subject: "request_headers module")
+        try HeaderRewrite.normalise(settings, Self.settings, subject: "request_headers module")
     }
 
     public func onRequest(_ exchange: ExchangeView, note: inout UInt64) -> Verdict {

@@ -6,6 +6,7 @@ public final class ResponseHeaders: TrafficModule {
     public static let name = "response_headers"
     public static let edgeKinds: Set<EdgeKind> = [.https]
     public static let phases: ModulePhases = [.response]
+    public static let settings = HeaderRewrite.shape("EndpointResponseHeaders")
     public static let example: JSON = [
         "add": ["strict-transport-security": "max-age=31536000"], "remove": ["x-powered-by"],
     ]
@@ -17,7 +18,7 @@ public final class ResponseHeaders: TrafficModule {
     }
 
     public static func normalise(_ settings: JSON) throws(Fault) -> JSON {
-        try HeaderRewrite.normalise(settings, subject: "response_headers module")
+        try HeaderRewrite.normalise(settings, Self.settings, subject: "response_headers module")
     }
 
     public func onResponse(_ exchange: ExchangeView, note: inout UInt64) -> (any BodyTransform)? {

@@ -70,13 +70,18 @@ public struct Operation: Sendable {
     public let path: String
     /// The lowest role that may call it.
     public let role: Role
+    public let about: OperationDescription
     /// May throw `APIErrorBody` or `Fault`, which are answered as they are; anything else is answered as a bare 500.
     public let handler: Handler
 
-    public init(_ method: String, _ path: String, role: Role, handler: @escaping Handler) {
+    public init(
+        _ method: String, _ path: String, role: Role, _ about: OperationDescription = OperationDescription(""),
+        handler: @escaping Handler
+    ) {
         self.method = method
         self.path = path
         self.role = role
+        self.about = about
         self.handler = handler
     }
 }

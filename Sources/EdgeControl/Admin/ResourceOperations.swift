@@ -17,7 +17,7 @@ public enum ResourceOperations {
     }
 
     private static func operation(_ edit: Edit, _ service: ConfigurationService) -> Operation {
-        Operation(edit.method, edit.path, role: .operator) { call in
+        Operation(edit.method, edit.path, role: .operator, edit.about) { call in
             try noQuery(call)
             let request = EditCall(
                 parameters: call.parameters, body: call.body, baseURL: call.baseURL, ifMatch: call.ifMatch)
@@ -33,7 +33,7 @@ public enum ResourceOperations {
     }
 
     private static func operation(_ read: ReadOperation, _ service: ConfigurationService) -> Operation {
-        Operation("GET", read.path, role: .viewer) { call in
+        Operation("GET", read.path, role: .viewer, read.about) { call in
             try noQuery(call)
             let state = service.state
             let view = ConfigurationView(state: state, baseURL: call.baseURL)
@@ -43,7 +43,7 @@ public enum ResourceOperations {
     }
 
     private static func operation(_ list: ListOperation, _ service: ConfigurationService) -> Operation {
-        Operation("GET", list.path, role: .viewer) { call in
+        Operation("GET", list.path, role: .viewer, list.about) { call in
             let page = try ListPage(call, takesFilter: list.takesFilter)
             let view = ConfigurationView(state: service.state, baseURL: call.baseURL)
             let (ids, next) = page.select(list, in: view.state)
@@ -66,6 +66,23 @@ public enum ResourceOperations {
     /// What the audit trail shows of a write that does not name its command.
     static func command(_ call: OperationCall) -> String {
         call.command ?? AdminAPI.sanitise("\(call.request.method) \(call.request.path)") ?? call.request.method
+    }
+}
+
+extension ListOperation {
+    fileprivate var about: OperationDescription {
+        var query = [
+            Shape.Field("before_id", .text, "what is older than this object"),
+            Shape.Field("limit", .integer(1...Int64(ListPage.maximum)), "objects in a page"),
+        ]
+        if takesFilter { query.append(Shape.Field("filter", .text, "a CEL expression on `obj`")) }
+        let page = Shape(
+            item.name + "List",
+            [
+                Shape.Field(key, .list(.object(item))), Shape.Field("uri", .text),
+                Shape.Field("next_page_uri", .nullable(.text)),
+            ])
+        return OperationDescription("Lists objects, newest first.", query: query, gives: .object(page))
     }
 }
 

@@ -1,6 +1,10 @@
 import EdgeCore
 import Shared
 
+extension ObjectKind {
+    public static let backend = ObjectKind(rawValue: "backend")
+}
+
 /// Backends of every kind that `Backends.kinds` has.
 enum BackendObjects: Resource {
     static let kind = ObjectKind.backend
@@ -66,18 +70,29 @@ enum BackendObjects: Resource {
         view.frame(object, object.document["settings"]?.objectValue ?? [:])
     }
 
+    static func configure(_ id: String, in state: ConfigurationState, _ configuration: inout Configuration) {
+        configuration.backends[BackendID(id)] = state[id].flatMap { object in
+            type(of: object).map { type in
+                BackendConfiguration(
+                    id: BackendID(id), kind: type.kind, settings: object.document["settings"] ?? [:])
+            }
+        }
+    }
+
     static func lists(_ catalogue: Catalogue) -> [ListOperation] {
         Backends.kinds.map { type in
             let prefix = type.idPrefix + "_"
-            return ListOperation(
-                path: "/backends/\(type.kind)", key: "backends", takesFilter: false,
-                includes: { $0.id.hasPrefix(prefix) }, kind: .backend)
+            return ListOperation("/backends/\(type.kind)", key: "backends", of: answer(type), kind: .backend) {
+                $0.id.hasPrefix(prefix)
+            }
         }
     }
 
     static func reads(_ catalogue: Catalogue) -> [ReadOperation] {
         Backends.kinds.map { type in
-            ReadOperation(path: "/backends/\(type.kind)/{id}") { view, call in
+            ReadOperation(
+                path: "/backends/\(type.kind)/{id}", about: .read("Reads a backend.", gives: answer(type))
+            ) { view, call in
                 let object = try find(type, view.state, call)
                 return (view.document(object), object.id)
             }
@@ -86,12 +101,18 @@ enum BackendObjects: Resource {
 
     static func edits(_ catalogue: Catalogue) -> [Edit] { Backends.kinds.flatMap(edits) }
 
+    private static func answer(_ type: any Backend.Type) -> Shape {
+        .answer(type.settings.name, type.settings.fields)
+    }
+
     private static func edits(_ type: any Backend.Type) -> [Edit] {
         let collection = "/backends/\(type.kind)"
-        let known = TextFields.names + type.defaults.keys
+        let request = Shape(type.settings.name + "Create", TextFields.fields + type.settings.fields)
+        let update = Shape(type.settings.name + "Update", request.fields)
+        let answer = answer(type)
         return [
-            Edit("POST", collection) { draft, call in
-                let fields = try Fields(call.body, known: known)
+            Edit("POST", collection, .create("Makes a backend.", takes: request, gives: answer)) { draft, call in
+                let fields = try Fields(call.body, known: request.names)
                 var document = try texts.create(fields)
                 var settings = type.defaults
                 for name in type.defaults.keys { if let value = fields[name] { settings[name] = value } }
@@ -99,10 +120,12 @@ enum BackendObjects: Resource {
                 let object = try draft.create(.backend, prefix: type.idPrefix, document: .object(document))
                 return .object(object.id, status: 201, draft, call)
             },
-            Edit("PATCH", collection + "/{id}") { draft, call in
+            Edit(
+                "PATCH", collection + "/{id}", .update("Changes a backend.", takes: update, gives: answer)
+            ) { draft, call in
                 let object = try find(type, draft.state, call)
                 try draft.checkMatch(object, call)
-                let fields = try Fields(call.body, known: known)
+                let fields = try Fields(call.body, known: update.names)
                 var document = object.document
                 try texts.update(&document, fields)
                 var update: [String: JSON] = [:]
@@ -112,7 +135,7 @@ enum BackendObjects: Resource {
                 try draft.update(object.id, document: document)
                 return .object(object.id, draft, call)
             },
-            Edit("DELETE", collection + "/{id}") { draft, call in
+            Edit("DELETE", collection + "/{id}", .delete("Deletes a backend that nothing refers to.")) { draft, call in
                 let object = try find(type, draft.state, call)
                 try draft.checkMatch(object, call)
                 draft.remove(object.id)

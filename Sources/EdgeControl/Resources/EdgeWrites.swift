@@ -22,16 +22,22 @@ struct EdgeWrites: Sendable {
 
     var edits: [Edit] {
         [
-            Edit("POST", collection) { draft, call in
+            Edit("POST", collection, .create("Makes an edge.", takes: request("Create"), gives: answer)) {
+                draft, call in
                 let id = try create(&draft, call)
                 return .object(id, status: 201, draft, call)
             },
-            Edit("PATCH", collection + "/{id}") { draft, call in
+            Edit(
+                "PATCH", collection + "/{id}",
+                .update(
+                    "Changes an edge; a module that is named is replaced whole.", takes: request("Update"),
+                    gives: answer)
+            ) { draft, call in
                 let object = try draft.require(kind, call.parameter("id"), call)
                 try update(object, &draft, call)
                 return .object(object.id, draft, call)
             },
-            Edit("DELETE", collection + "/{id}") { draft, call in
+            Edit("DELETE", collection + "/{id}", .delete("Deletes an edge and its routes.")) { draft, call in
                 draft.remove(try draft.require(kind, call.parameter("id"), call).id)
                 return .none()
             },
@@ -39,21 +45,27 @@ struct EdgeWrites: Sendable {
     }
 
     var reads: [ReadOperation] {
-        [.object(collection + "/{id}", kind)] + ModuleOperations(.edge(edge), catalogue).reads
+        [.object(collection + "/{id}", kind, gives: answer)] + ModuleOperations(.edge(edge), catalogue).reads
     }
 
     var lists: [ListOperation] {
-        [
-            ListOperation(
-                path: collection, key: "\(edge.rawValue)_edges", takesFilter: false, includes: { _ in true }, kind: kind
-            )
-        ]
+        [ListOperation(collection, key: "\(edge.rawValue)_edges", of: answer, kind: kind)]
     }
 
-    private var known: [String] { TextFields.names + ["hostports"] + slots.map(\.name) }
+    private func request(_ suffix: String) -> Shape {
+        let hostports = Shape.Field("hostports", .list(.text, maximum: Hostports.maximumCount), "host:port each")
+        return Shape(edge.answerName + suffix, TextFields.fields + [hostports] + slots.requestFields)
+    }
+
+    private var answer: Shape {
+        let routes = Shape.Field("routes", .list(.object(HTTPSRoutes.answer(catalogue))))
+        return .answer(
+            edge.answerName,
+            [Shape.Field("hostports", .texts)] + slots.answerFields + (edge == .https ? [routes] : []))
+    }
 
     private func create(_ draft: inout ConfigurationDraft, _ call: EditCall) throws -> String {
-        let fields = try Fields(call.body, known: known, legacy: EdgeWrites.legacy)
+        let fields = try Fields(call.body, request("Create"), legacy: EdgeWrites.legacy)
         var document = try EdgeWrites.texts.create(fields)
         let hostports = try Hostports.check(try fields.strings("hostports") ?? [], on: edge, in: draft.state)
         document["hostports"] = .array(hostports.map { .string($0) })
@@ -62,7 +74,7 @@ struct EdgeWrites: Sendable {
     }
 
     private func update(_ object: ConfigurationObject, _ draft: inout ConfigurationDraft, _ call: EditCall) throws {
-        let fields = try Fields(call.body, known: known, legacy: EdgeWrites.legacy)
+        let fields = try Fields(call.body, request("Update"), legacy: EdgeWrites.legacy)
         var document = object.document
         try EdgeWrites.texts.update(&document, fields)
         if let hostports = try fields.strings("hostports") {
@@ -114,7 +126,15 @@ struct EdgeWrites: Sendable {
     }
 }
 
+extension EdgeKind {
+    /// What the public API's description calls an edge of this kind.
+    fileprivate var answerName: String { rawValue.uppercased() + "Edge" }
+}
+
 extension [ModuleSlot] {
+    var requestFields: [Shape.Field] { map { Shape.Field($0.name, .object($0.request)) } }
+    var answerFields: [Shape.Field] { map { Shape.Field($0.name, .nullable(.object($0.answer))) } }
+
     /// Kept module documents with those that a request names in place of the old; the others stay.
     func modules(from fields: Fields, onto old: JSON) throws(Fault) -> JSON {
         var modules = old

@@ -36,11 +36,13 @@ struct Edit: Sendable {
 
     let method: String
     let path: String
+    let about: OperationDescription
     private let body: Body
 
-    init(_ method: String, _ path: String, body: @escaping Body) {
+    init(_ method: String, _ path: String, _ about: OperationDescription, body: @escaping Body) {
         self.method = method
         self.path = path
+        self.about = about
         self.body = body
     }
 
@@ -84,22 +86,37 @@ struct ListOperation: Sendable {
     let path: String
     /// The key of the array in the answer.
     let key: String
+    /// The form of an element; a filter may mention its fields.
+    let item: Shape
     /// Whether the documented operation has a `filter` parameter.
     let takesFilter: Bool
+    let kind: ObjectKind
     /// Whether an object belongs in the list.
     let includes: @Sendable (ConfigurationObject) -> Bool
-    let kind: ObjectKind
+
+    init(
+        _ path: String, key: String, of item: Shape, takesFilter: Bool = false, kind: ObjectKind,
+        includes: @escaping @Sendable (ConfigurationObject) -> Bool = { _ in true }
+    ) {
+        self.path = path
+        self.key = key
+        self.item = item
+        self.takesFilter = takesFilter
+        self.kind = kind
+        self.includes = includes
+    }
 }
 
 /// A read of one object, or of a part of it.
 struct ReadOperation: Sendable {
     let path: String
+    let about: OperationDescription
     /// The answer, and the object whose revision is its `ETag`; throws 404.
     let body: @Sendable (ConfigurationView, EditCall) throws -> (document: JSON, object: String)
 
     /// The usual read: the object `{id}` of one kind.
-    static func object(_ path: String, _ kind: ObjectKind) -> ReadOperation {
-        ReadOperation(path: path) { view, call in
+    static func object(_ path: String, _ kind: ObjectKind, gives answer: Shape) -> ReadOperation {
+        ReadOperation(path: path, about: .read("Reads one object.", gives: answer)) { view, call in
             guard let object = view.state[call.parameter("id")], object.kind == kind else {
                 throw APIErrorBody.notFound
             }

@@ -7,8 +7,17 @@ struct Fields {
 
     /// - Parameters:
     ///   - body: absent counts as `{}`.
-    ///   - known: every documented name.
+    ///   - shape: the documented fields.
     ///   - legacy: old names that are let through when they are `null` or empty.
+    /// - Throws: 213 when the body is no object or a field has another type, 214 for a name that is not known.
+    init(_ body: JSON?, _ shape: Shape, legacy: Set<String> = []) throws(Fault) {
+        try self.init(body, known: shape.names, legacy: legacy)
+        for field in shape.fields {
+            guard let value = members[field.name], let expected = field.schema.mismatch(value) else { continue }
+            throw Fields.wrongType(field.name, expected)
+        }
+    }
+
     /// - Throws: 213 when the body is no object, 214 for a name that is not known.
     init(_ body: JSON?, known: some Sequence<String>, legacy: Set<String> = []) throws(Fault) {
         let body = body ?? .object([:])
@@ -57,7 +66,9 @@ struct Fields {
 
 /// `description` and `metadata`, which every kind has, with the codes of its own.
 struct TextFields: Sendable {
-    static let names = ["description", "metadata"]
+    static let fields = [
+        Shape.Field("description", .text(maximum: 255)), Shape.Field("metadata", .text(maximum: 4096)),
+    ]
     let descriptionCode: Int
     let metadataCode: Int
 

@@ -14,6 +14,9 @@ enum HTTPSEdges: Resource {
     static func render(_ object: ConfigurationObject, in view: ConfigurationView) -> JSON {
         EdgeWrites.render(object, on: .https, in: view)
     }
+    static func configure(_ id: String, in state: ConfigurationState, _ configuration: inout Configuration) {
+        configuration.edges[EdgeID(id)] = state[id].flatMap { EdgeConfiguration($0, in: state) }
+    }
     static func edits(_ catalogue: Catalogue) -> [Edit] { EdgeWrites(.https, catalogue).edits }
     static func reads(_ catalogue: Catalogue) -> [ReadOperation] { EdgeWrites(.https, catalogue).reads }
     static func lists(_ catalogue: Catalogue) -> [ListOperation] { EdgeWrites(.https, catalogue).lists }

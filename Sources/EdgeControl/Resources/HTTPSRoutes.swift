@@ -1,6 +1,10 @@
 import EdgeCore
 import Shared
 
+extension ObjectKind {
+    public static let route = ObjectKind(rawValue: "route")
+}
+
 /// Routes of HTTPS edges. They have no list of their own: the edge's document holds them.
 enum HTTPSRoutes: Resource {
     static let kind = ObjectKind.route
@@ -38,7 +42,9 @@ enum HTTPSRoutes: Resource {
 
     static func reads(_ catalogue: Catalogue) -> [ReadOperation] {
         [
-            ReadOperation(path: collection + "/{id}") { view, call in
+            ReadOperation(
+                path: collection + "/{id}", about: .read("Reads a route.", gives: answer(catalogue))
+            ) { view, call in
                 let object = try find(.route, view.state, call)
                 return (view.document(object), object.id)
             }
@@ -47,18 +53,24 @@ enum HTTPSRoutes: Resource {
 
     static func edits(_ catalogue: Catalogue) -> [Edit] {
         let slots = ModuleSlot.all(.route, catalogue)
+        let request = Shape("HTTPSEdgeRouteCreate", fields(slots, areRequired: true))
+        let update = Shape("HTTPSEdgeRouteUpdate", fields(slots, areRequired: false))
+        let answer = answer(catalogue)
         return [
-            Edit("POST", collection) { draft, call in
-                let id = try create(&draft, call, slots)
+            Edit("POST", collection, .create("Makes a route.", takes: request, gives: answer)) { draft, call in
+                let id = try create(&draft, call, slots, request)
                 return .object(id, status: 201, draft, call)
             },
-            Edit("PATCH", collection + "/{id}") { draft, call in
+            Edit(
+                "PATCH", collection + "/{id}",
+                .update("Changes a route; a module that is named is replaced whole.", takes: update, gives: answer)
+            ) { draft, call in
                 let route = try find(.route, draft.state, call)
                 try draft.checkMatch(route, call)
-                try update(route, &draft, call, slots)
+                try change(route, &draft, call, slots, update)
                 return .object(route.id, draft, call)
             },
-            Edit("DELETE", collection + "/{id}") { draft, call in
+            Edit("DELETE", collection + "/{id}", .delete("Deletes a route.")) { draft, call in
                 let route = try find(.route, draft.state, call)
                 try draft.checkMatch(route, call)
                 draft.remove(route.id)
@@ -68,16 +80,26 @@ enum HTTPSRoutes: Resource {
         ] + ModuleOperations(.route, catalogue).edits
     }
 
-    private static func fields(_ call: EditCall, _ slots: [ModuleSlot]) throws(Fault) -> Fields {
-        let known = TextFields.names + ["match_type", "match"] + slots.map(\.name)
-        return try Fields(call.body, known: known, legacy: legacy)
+    private static func fields(_ slots: [ModuleSlot], areRequired: Bool) -> [Shape.Field] {
+        let types = RouteConfiguration.MatchType.allCases.map { $0.rawValue }
+        return TextFields.fields + [
+            Shape.Field("match_type", .choice(areRequired ? types : types + [""]), required: areRequired),
+            Shape.Field("match", .text(maximum: maximumMatch), required: areRequired, "a path that begins with /"),
+        ] + slots.requestFields
+    }
+
+    static func answer(_ catalogue: Catalogue) -> Shape {
+        .answer(
+            "HTTPSEdgeRoute",
+            [Shape.Field("edge_id", .text), Shape.Field("match_type", .text), Shape.Field("match", .text)]
+                + ModuleSlot.all(.route, catalogue).answerFields)
     }
 
     private static func create(
-        _ draft: inout ConfigurationDraft, _ call: EditCall, _ slots: [ModuleSlot]
+        _ draft: inout ConfigurationDraft, _ call: EditCall, _ slots: [ModuleSlot], _ shape: Shape
     ) throws -> String {
         let edge = try draft.require(.httpsEdge, call.parameter("edge_id"), EditCall())
-        let fields = try fields(call, slots)
+        let fields = try Fields(call.body, shape, legacy: legacy)
         guard draft.state.children(of: edge.id).count < maximumPerEdge else {
             throw Fault(7128, "An edge is limited to a maximum of \(maximumPerEdge) routes.")
         }
@@ -90,10 +112,11 @@ enum HTTPSRoutes: Resource {
         return route.id
     }
 
-    private static func update(
-        _ route: ConfigurationObject, _ draft: inout ConfigurationDraft, _ call: EditCall, _ slots: [ModuleSlot]
+    private static func change(
+        _ route: ConfigurationObject, _ draft: inout ConfigurationDraft, _ call: EditCall, _ slots: [ModuleSlot],
+        _ shape: Shape
     ) throws {
-        let fields = try fields(call, slots)
+        let fields = try Fields(call.body, shape, legacy: legacy)
         var document = route.document
         try EdgeWrites.texts.update(&document, fields, emptyKeeps: true)
         // The official Python client sends "" for what its caller left out.

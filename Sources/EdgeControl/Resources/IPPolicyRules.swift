@@ -1,11 +1,29 @@
 import EdgeCore
 import Shared
 
+extension ObjectKind {
+    public static let ipPolicyRule = ObjectKind(rawValue: "ip_policy_rule")
+}
+
 /// Rules of IP policies. A rule's action is for life; its network may change.
 enum IPPolicyRules: Resource {
     static let kind = ObjectKind.ipPolicyRule
     static let prefixes = ["ipr"]
     private static let texts = IPPolicies.texts
+    private static let cidr = Shape.Field("cidr", .text, "a network, written with its lowest address and a mask")
+    private static let request = Shape(
+        "IPPolicyRuleCreate",
+        TextFields.fields + [
+            Shape.Field("cidr", .text, required: true, cidr.note), Shape.Field("ip_policy_id", .text, required: true),
+            Shape.Field("action", .choice(["allow", "deny"]), required: true),
+        ])
+    private static let update = Shape("IPPolicyRuleUpdate", TextFields.fields + [cidr])
+    private static let answer = Shape.answer(
+        "IPPolicyRule",
+        [
+            cidr, Shape.Field("ip_policy", .object(.reference)),
+            Shape.Field("action", .choice(["allow", "deny"])),
+        ])
 
     static func path(of object: ConfigurationObject) -> String { "/ip_policy_rules/\(object.id)" }
 
@@ -28,19 +46,17 @@ enum IPPolicyRules: Resource {
     }
 
     static func lists(_ catalogue: Catalogue) -> [ListOperation] {
-        [
-            ListOperation(
-                path: "/ip_policy_rules", key: "ip_policy_rules", takesFilter: true, includes: { _ in true }, kind: kind
-            )
-        ]
+        [ListOperation("/ip_policy_rules", key: "ip_policy_rules", of: answer, takesFilter: true, kind: kind)]
     }
 
-    static func reads(_ catalogue: Catalogue) -> [ReadOperation] { [.object("/ip_policy_rules/{id}", kind)] }
+    static func reads(_ catalogue: Catalogue) -> [ReadOperation] {
+        [.object("/ip_policy_rules/{id}", kind, gives: answer)]
+    }
 
     static func edits(_ catalogue: Catalogue) -> [Edit] {
         [
-            Edit("POST", "/ip_policy_rules") { draft, call in
-                let fields = try Fields(call.body, known: TextFields.names + ["cidr", "ip_policy_id", "action"])
+            Edit("POST", "/ip_policy_rules", .create("Makes a rule.", takes: request, gives: answer)) { draft, call in
+                let fields = try Fields(call.body, request)
                 var document = try texts.create(fields)
                 document["cidr"] = try network(try fields.string("cidr") ?? "")
                 let action = try fields.string("action") ?? ""
@@ -54,9 +70,10 @@ enum IPPolicyRules: Resource {
                 try draft.touch(policy)
                 return .object(object.id, status: 201, draft, call)
             },
-            Edit("PATCH", "/ip_policy_rules/{id}") { draft, call in
+            Edit("PATCH", "/ip_policy_rules/{id}", .update("Changes a rule.", takes: update, gives: answer)) {
+                draft, call in
                 let object = try draft.require(kind, call.parameter("id"), call)
-                let fields = try Fields(call.body, known: TextFields.names + ["cidr"])
+                let fields = try Fields(call.body, update)
                 var document = object.document
                 try texts.update(&document, fields)
                 if let cidr = try fields.string("cidr"), !cidr.isEmpty { document["cidr"] = try network(cidr) }
@@ -66,7 +83,7 @@ enum IPPolicyRules: Resource {
                 }
                 return .object(object.id, draft, call)
             },
-            Edit("DELETE", "/ip_policy_rules/{id}") { draft, call in
+            Edit("DELETE", "/ip_policy_rules/{id}", .delete("Deletes a rule.")) { draft, call in
                 let object = try draft.require(kind, call.parameter("id"), call)
                 draft.remove(object.id)
                 try draft.touch(object.parent ?? "")
@@ -77,5 +94,13 @@ enum IPPolicyRules: Resource {
 
     private static func network(_ text: String) throws(Fault) -> JSON {
         .string(try IPNetwork(cidr: text).description)
+    }
+
+    /// The rules of a policy as traffic meets them.
+    static func rules(of policy: String, in state: ConfigurationState) -> [IPPolicyRule] {
+        state.children(of: policy).compactMap { state[$0] }.compactMap { rule in
+            guard let network = try? IPNetwork(cidr: rule.document["cidr"]?.stringValue ?? "") else { return nil }
+            return IPPolicyRule(network: network, allows: rule.document["action"] == "allow")
+        }
     }
 }

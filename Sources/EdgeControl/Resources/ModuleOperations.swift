@@ -21,7 +21,10 @@ struct ModuleOperations: Sendable {
     var edits: [Edit] {
         slots.flatMap { slot in
             [
-                Edit("PUT", "\(base)/\(slot.name)") { draft, call in
+                Edit(
+                    "PUT", "\(base)/\(slot.name)",
+                    .update("Replaces the module.", takes: slot.request, gives: slot.answer)
+                ) { draft, call in
                     let object = try require(&draft, call)
                     try write(slot.name, try slot.keep(call.body), to: object, &draft)
                     let view = ConfigurationView(state: draft.state, baseURL: call.baseURL)
@@ -30,7 +33,7 @@ struct ModuleOperations: Sendable {
                 },
                 // Removing what is not there succeeds: clients that bring a route in line remove every module that
                 // they do not want.
-                Edit("DELETE", "\(base)/\(slot.name)") { draft, call in
+                Edit("DELETE", "\(base)/\(slot.name)", .delete("Removes the module.")) { draft, call in
                     try write(slot.name, nil, to: try require(&draft, call), &draft)
                     return .none()
                 },
@@ -40,7 +43,10 @@ struct ModuleOperations: Sendable {
 
     var reads: [ReadOperation] {
         slots.map { slot in
-            ReadOperation(path: "\(base)/\(slot.name)") { view, call in
+            ReadOperation(
+                path: "\(base)/\(slot.name)",
+                about: .read("Reads the module; 404 when it is not set.", gives: slot.answer)
+            ) { view, call in
                 let object = try HTTPSRoutes.find(owner, view.state, call)
                 guard let kept = object.document["modules"]?[slot.name], !kept.isNull else {
                     throw APIErrorBody.notFound

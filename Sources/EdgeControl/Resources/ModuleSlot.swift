@@ -71,6 +71,38 @@ struct ModuleSlot: Sendable {
         return documented + others.map { ModuleSlot(name: $0.name, part: .module($0)) }
     }
 
+    /// The form of a `PUT`'s body.
+    var request: Shape {
+        let enabled = [Shape.Field("enabled", .flag, "true unless given")]
+        switch part {
+        case .backend:
+            return Shape("EndpointBackendMutate", enabled + [Shape.Field("backend_id", .text, required: true)])
+        case .termination(.https):
+            return Shape("EndpointTLSTerminationAtEdge", enabled + [TLSTerminationSettings.version])
+        case .termination: return Shape("EndpointTLSTermination", enabled + TLSTerminationSettings.fields)
+        case .module(let module):
+            let name = module.settings.name + (module.references.isEmpty ? "" : "Mutate")
+            return Shape(name, enabled + module.settings.fields)
+        case .unavailable: return Shape(name, enabled)
+        }
+    }
+
+    /// The form of an answer.
+    var answer: Shape {
+        let enabled = [Shape.Field("enabled", .flag)]
+        switch part {
+        case .backend: return Shape("EndpointBackend", enabled + [Shape.Field("backend", .object(.reference))])
+        case .termination: return Shape("EndpointTLSTermination", enabled + TLSTerminationSettings.fields)
+        case .module(let module):
+            let fields = module.settings.fields.map { field in
+                let reference = module.references.first { $0.field == field.name }
+                return reference.map { Shape.Field($0.answerField, .list(.object(.reference))) } ?? field
+            }
+            return Shape(module.settings.name, enabled + fields)
+        case .unavailable: return Shape(name, enabled)
+        }
+    }
+
     /// The form to keep of settings as a client wrote them.
     func keep(_ body: JSON?) throws(Fault) -> JSON {
         switch part {
@@ -152,6 +184,12 @@ extension Fault {
 
 /// The `tls_termination` of HTTPS and TLS edges.
 enum TLSTerminationSettings {
+    static let version = Shape.Field(
+        "min_version", .nullable(.choice(["1.0", "1.1", "1.2", "1.3"])), "1.2 unless given")
+    static let fields = [
+        Shape.Field("terminate_at", .choice(["edge", "upstream", "agent"]), "edge unless given"), version,
+    ]
+
     static func keep(_ body: JSON?, on kind: EdgeKind) throws(Fault) -> JSON {
         let fields = try Fields(body, known: ["enabled", "terminate_at", "min_version"])
         let enabled = try fields.bool("enabled") ?? true

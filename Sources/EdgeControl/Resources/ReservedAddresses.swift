@@ -1,6 +1,10 @@
 import EdgeCore
 import Shared
 
+extension ObjectKind {
+    public static let reservedAddress = ObjectKind(rawValue: "reserved_addr")
+}
+
 /// Reserved TCP addresses: the server gives out host and port, and no port twice.
 enum ReservedAddresses: Resource {
     static let kind = ObjectKind.reservedAddress
@@ -8,6 +12,10 @@ enum ReservedAddresses: Resource {
     /// The highest port given out, kept in the store.
     static let portMark = "tcp_port"
     private static let texts = TextFields(descriptionCode: 504, metadataCode: 505)
+    private static let region = Shape.Field("region", .text, "us unless given")
+    private static let request = Shape("ReservedAddrCreate", TextFields.fields + [region])
+    private static let update = Shape("ReservedAddrUpdate", TextFields.fields)
+    private static let answer = Shape.answer("ReservedAddr", [Shape.Field("addr", .text, "host:port"), region])
     private static let legacy: Set<String> = ["endpoint_configuration_id"]
 
     static func path(of object: ConfigurationObject) -> String { "/reserved_addrs/\(object.id)" }
@@ -27,18 +35,18 @@ enum ReservedAddresses: Resource {
     }
 
     static func lists(_ catalogue: Catalogue) -> [ListOperation] {
-        [
-            ListOperation(
-                path: "/reserved_addrs", key: "reserved_addrs", takesFilter: true, includes: { _ in true }, kind: kind)
-        ]
+        [ListOperation("/reserved_addrs", key: "reserved_addrs", of: answer, takesFilter: true, kind: kind)]
     }
 
-    static func reads(_ catalogue: Catalogue) -> [ReadOperation] { [.object("/reserved_addrs/{id}", kind)] }
+    static func reads(_ catalogue: Catalogue) -> [ReadOperation] {
+        [.object("/reserved_addrs/{id}", kind, gives: answer)]
+    }
 
     static func edits(_ catalogue: Catalogue) -> [Edit] {
         [
-            Edit("POST", "/reserved_addrs") { draft, call in
-                let fields = try Fields(call.body, known: TextFields.names + ["region"], legacy: legacy)
+            Edit("POST", "/reserved_addrs", .create("Reserves an address.", takes: request, gives: answer)) {
+                draft, call in
+                let fields = try Fields(call.body, request, legacy: legacy)
                 var document = try texts.create(fields)
                 let written = try fields.string("region") ?? ""
                 let region = written.isEmpty ? "us" : written
@@ -57,14 +65,15 @@ enum ReservedAddresses: Resource {
                 let object = try draft.create(kind, prefix: prefixes[0], document: .object(document))
                 return .object(object.id, status: 201, draft, call)
             },
-            Edit("PATCH", "/reserved_addrs/{id}") { draft, call in
+            Edit("PATCH", "/reserved_addrs/{id}", .update("Changes its texts.", takes: update, gives: answer)) {
+                draft, call in
                 let object = try draft.require(kind, call.parameter("id"), call)
                 var document = object.document
-                try texts.update(&document, try Fields(call.body, known: TextFields.names, legacy: legacy))
+                try texts.update(&document, try Fields(call.body, update, legacy: legacy))
                 try draft.update(object.id, document: document)
                 return .object(object.id, draft, call)
             },
-            Edit("DELETE", "/reserved_addrs/{id}") { draft, call in
+            Edit("DELETE", "/reserved_addrs/{id}", .delete("Gives an address up.")) { draft, call in
                 draft.remove(try draft.require(kind, call.parameter("id"), call).id)
                 return .none()
             },

@@ -1,6 +1,10 @@
 import EdgeCore
 import Shared
 
+extension ObjectKind {
+    public static let reservedDomain = ObjectKind(rawValue: "reserved_domain")
+}
+
 /// Reserved domains. Each has a certificate from the moment it is made: the operator's, or one of the internal authority.
 enum ReservedDomains: Resource {
     static let kind = ObjectKind.reservedDomain
@@ -52,36 +56,88 @@ enum ReservedDomains: Resource {
             ])
     }
 
-    static func lists(_ catalogue: Catalogue) -> [ListOperation] {
-        [
-            ListOperation(
-                path: "/reserved_domains", key: "reserved_domains", takesFilter: true, includes: { _ in true },
-                kind: kind)
-        ]
+    static func configure(_ id: String, in state: ConfigurationState, _ configuration: inout Configuration) {
+        configuration.domains[DomainID(id)] = state[id].map { object in
+            DomainConfiguration(
+                id: DomainID(id), name: name(of: object),
+                certificate: object.document["certificate_id"]?.stringValue.map { CertificateID($0) })
+        }
     }
 
-    static func reads(_ catalogue: Catalogue) -> [ReadOperation] { [.object("/reserved_domains/{id}", kind)] }
+    static func lists(_ catalogue: Catalogue) -> [ListOperation] {
+        [ListOperation("/reserved_domains", key: "reserved_domains", of: answer, takesFilter: true, kind: kind)]
+    }
 
-    private static let common = TextFields.names + ["certificate_id", "certificate_management_policy", "resolves_to"]
+    static func reads(_ catalogue: Catalogue) -> [ReadOperation] {
+        [.object("/reserved_domains/{id}", kind, gives: answer)]
+    }
+
+    private static let policyShape = Shape(
+        "ReservedDomainCertPolicy",
+        [
+            Shape.Field("authority", .text, "letsencrypt"),
+            Shape.Field("private_key_type", .choice(["", "rsa", "ecdsa"]), "ecdsa unless given"),
+        ])
+    private static let place = Shape(
+        "ReservedDomainResolvesToEntry", [Shape.Field("value", .text, required: true, "a region's code, or global")])
+    private static let update = Shape(
+        "ReservedDomainUpdate",
+        TextFields.fields + [
+            Shape.Field("certificate_id", .text, "instead of a policy"),
+            Shape.Field("certificate_management_policy", .object(policyShape), "instead of a certificate"),
+            Shape.Field("resolves_to", .list(.object(place), maximum: 32)),
+        ])
+    private static let request = update.with(
+        [
+            Shape.Field("domain", .text, "may begin with the label *"), Shape.Field("name", .text, "instead of domain"),
+            Shape.Field("region", .text, "of no effect"),
+        ], name: "ReservedDomainCreate")
+    private static let job = Shape(
+        "ReservedDomainCertJob",
+        [
+            Shape.Field("error_code", .nullable(.text)), Shape.Field("msg", .text), Shape.Field("started_at", .time),
+            Shape.Field("retries_at", .nullable(.time)),
+        ])
+    private static let status = Shape(
+        "ReservedDomainCertStatus",
+        [
+            Shape.Field("renews_at", .nullable(.time)), Shape.Field("provisioning_job", .nullable(.object(job))),
+        ])
+    private static let answer = Shape.answer(
+        "ReservedDomain",
+        [
+            Shape.Field("domain", .text), Shape.Field("region", .text),
+            Shape.Field("cname_target", .nullable(.text)), Shape.Field("certificate", .nullable(.object(.reference))),
+            Shape.Field("certificate_management_policy", .nullable(.object(policyShape))),
+            Shape.Field("certificate_management_status", .nullable(.object(status))),
+            Shape.Field("acme_challenge_cname_target", .nullable(.text)),
+            Shape.Field("resolves_to", .list(.object(place))),
+        ])
 
     static func edits(_ catalogue: Catalogue) -> [Edit] {
         [
-            Edit("POST", "/reserved_domains", body: create),
-            Edit("PATCH", "/reserved_domains/{id}", body: update),
-            Edit("DELETE", "/reserved_domains/{id}") { draft, call in
+            Edit(
+                "POST", "/reserved_domains", .create("Reserves a domain.", takes: request, gives: answer), body: create),
+            Edit(
+                "PATCH", "/reserved_domains/{id}", .update("Changes a domain.", takes: update, gives: answer),
+                body: change),
+            Edit("DELETE", "/reserved_domains/{id}", .delete("Gives a domain up.")) { draft, call in
                 let object = try draft.require(kind, call.parameter("id"), call)
                 let certificate = object.document["certificate_id"]?.stringValue
                 draft.remove(object.id)
                 removeManaged(certificate, &draft)
                 return .none()
             },
-            Edit("DELETE", "/reserved_domains/{id}/certificate_management_policy") { draft, call in
+            Edit(
+                "DELETE", "/reserved_domains/{id}/certificate_management_policy",
+                .delete("Takes the policy and its certificate away.")
+            ) { draft, call in
                 let object = try draft.require(kind, call.parameter("id"), call)
                 guard object.document["certificate_management_policy"]?.isNull == false else { return .none() }
                 try attach(nil, policy: .null, to: object.id, &draft)
                 return .none()
             },
-            Edit("DELETE", "/reserved_domains/{id}/certificate") { draft, call in
+            Edit("DELETE", "/reserved_domains/{id}/certificate", .delete("Detaches the certificate.")) { draft, call in
                 let object = try draft.require(kind, call.parameter("id"), call)
                 guard object.document["certificate_management_policy"]?.isNull != false else {
                     throw Fault(
@@ -97,7 +153,7 @@ enum ReservedDomains: Resource {
 
     @Sendable
     private static func create(_ draft: inout ConfigurationDraft, _ call: EditCall) throws -> EditAnswer {
-        let fields = try Fields(call.body, known: common + ["domain", "name", "region"], legacy: legacy)
+        let fields = try Fields(call.body, request, legacy: legacy)
         let written = try fields.string("domain") ?? ""
         let alias = try fields.string("name") ?? ""
         guard written.isEmpty || alias.isEmpty else {
@@ -126,9 +182,9 @@ enum ReservedDomains: Resource {
     }
 
     @Sendable
-    private static func update(_ draft: inout ConfigurationDraft, _ call: EditCall) throws -> EditAnswer {
+    private static func change(_ draft: inout ConfigurationDraft, _ call: EditCall) throws -> EditAnswer {
         let object = try draft.require(kind, call.parameter("id"), call)
-        let fields = try Fields(call.body, known: common, legacy: legacy)
+        let fields = try Fields(call.body, update, legacy: legacy)
         var document = object.document
         try texts.update(&document, fields)
         // The official Python client sends an empty list unasked.
@@ -159,7 +215,7 @@ enum ReservedDomains: Resource {
             guard id.isEmpty else {
                 throw Fault(434, "Either a certificate or a certificate management policy may be specified, not both")
             }
-            let fields = try Fields(written, known: ["authority", "private_key_type"])
+            let fields = try Fields(written, policyShape)
             let authority = try fields.string("authority") ?? ""
             // The internal authority stands in for the documented one until ACME comes.
             guard ["", "letsencrypt"].contains(authority) else {
@@ -220,7 +276,7 @@ enum ReservedDomains: Resource {
         }
         var kept: [JSON] = []
         for entry in entries {
-            let place = try Fields(entry, known: ["value"]).string("value") ?? ""
+            let place = try Fields(entry, place).string("value") ?? ""
             guard place == "global" || Region.cities[place] != nil else {
                 throw Fault(500, "The region '\(place.prefix(32))' is not valid.")
             }

@@ -38,6 +38,10 @@ protocol Resource: Sendable {
     static func check(_ object: ConfigurationObject, in state: ConfigurationState) throws(Fault)
     /// The object as the API answers it, every documented field present.
     static func render(_ object: ConfigurationObject, in view: ConfigurationView) -> JSON
+    /// Takes over what an object, or its absence, means for traffic.
+    ///
+    /// Called for each object that was touched: of a part (a route, a rule) its owner is among them.
+    static func configure(_ id: String, in state: ConfigurationState, _ configuration: inout Configuration)
     static func edits(_ catalogue: Catalogue) -> [Edit]
     static func lists(_ catalogue: Catalogue) -> [ListOperation]
     static func reads(_ catalogue: Catalogue) -> [ReadOperation]
@@ -50,6 +54,7 @@ extension Resource {
         Fault(nil, "\(object.id) could not be deleted because \(user.id) still refers to it.")
     }
     static func check(_ object: ConfigurationObject, in state: ConfigurationState) throws(Fault) {}
+    static func configure(_ id: String, in state: ConfigurationState, _ configuration: inout Configuration) {}
     static func lists(_ catalogue: Catalogue) -> [ListOperation] { [] }
 }
 
@@ -104,7 +109,7 @@ struct ConfigurationView: Sendable {
 
     func document(id: String) -> JSON? { state[id].map(document) }
 
-    /// The fields that every object has.
+    /// The fields that every object has, as `Shape.answer` describes them.
     func frame(_ object: ConfigurationObject, _ fields: [String: JSON]) -> JSON {
         var members: [String: JSON] = [
             "id": .string(object.id), "uri": .string(uri(of: object)), "created_at": .string(object.createdAt),

@@ -17,6 +17,9 @@ enum TCPEdges: Resource {
     static func render(_ object: ConfigurationObject, in view: ConfigurationView) -> JSON {
         EdgeWrites.render(object, on: .tcp, in: view)
     }
+    static func configure(_ id: String, in state: ConfigurationState, _ configuration: inout Configuration) {
+        configuration.edges[EdgeID(id)] = state[id].flatMap { EdgeConfiguration($0, in: state) }
+    }
     static func edits(_ catalogue: Catalogue) -> [Edit] { EdgeWrites(.tcp, catalogue).edits }
     static func reads(_ catalogue: Catalogue) -> [ReadOperation] { EdgeWrites(.tcp, catalogue).reads }
     static func lists(_ catalogue: Catalogue) -> [ListOperation] { EdgeWrites(.tcp, catalogue).lists }

@@ -1,11 +1,38 @@
 import EdgeCore
 import Shared
 
+extension ObjectKind {
+    public static let certificate = ObjectKind(rawValue: "tls_certificate")
+}
+
 /// TLS certificates: those that operators upload and those that the internal authority made for domains.
 enum TLSCertificates: Resource {
     static let kind = ObjectKind.certificate
     static let prefixes = ["cert"]
+    private static let request = Shape(
+        "TLSCertificateCreate",
+        TextFields.fields + [
+            Shape.Field("certificate_pem", .text, required: true, "the chain, leaf first"),
+            Shape.Field("private_key_pem", .text, required: true, "unencrypted; never answered"),
+        ])
+    private static let update = Shape("TLSCertificateUpdate", TextFields.fields)
     private static let texts = TextFields(descriptionCode: 1914, metadataCode: 1915)
+
+    private static let answer = Shape.answer(
+        "TLSCertificate",
+        [
+            Shape.Field("certificate_pem", .text), Shape.Field("issued_at", .nullable(.time)),
+            Shape.Field("private_key_type", .text), Shape.Field("serial_number", .text, "in hexadecimal"),
+            Shape.Field("issuer_common_name", .text),
+            Shape.Field(
+                "subject_alternative_names",
+                .object(Shape("TLSCertificateSANs", [Shape.Field("dns_names", .texts), Shape.Field("ips", .texts)]))),
+            Shape.Field("not_before", .time), Shape.Field("not_after", .time), Shape.Field("key_usages", .texts),
+            Shape.Field("extended_key_usages", .texts),
+        ]
+            + [
+                "common_name", "organization", "organizational_unit", "locality", "province", "country",
+            ].map { Shape.Field("subject_\($0)", .text) })
 
     static func path(of object: ConfigurationObject) -> String { "/tls_certificates/\(object.id)" }
 
@@ -31,34 +58,42 @@ enum TLSCertificates: Resource {
         return view.frame(object, fields)
     }
 
-    static func lists(_ catalogue: Catalogue) -> [ListOperation] {
-        [
-            ListOperation(
-                path: "/tls_certificates", key: "tls_certificates", takesFilter: true, includes: { _ in true },
-                kind: kind)
-        ]
+    static func configure(_ id: String, in state: ConfigurationState, _ configuration: inout Configuration) {
+        configuration.certificates[CertificateID(id)] = state[id].map { object in
+            CertificateMaterial(
+                id: CertificateID(id), chainPEM: object.document["certificate_pem"]?.stringValue ?? "",
+                keyPEM: object.secret?["private_key_pem"]?.stringValue ?? "")
+        }
     }
 
-    static func reads(_ catalogue: Catalogue) -> [ReadOperation] { [.object("/tls_certificates/{id}", kind)] }
+    static func lists(_ catalogue: Catalogue) -> [ListOperation] {
+        [ListOperation("/tls_certificates", key: "tls_certificates", of: answer, takesFilter: true, kind: kind)]
+    }
+
+    static func reads(_ catalogue: Catalogue) -> [ReadOperation] {
+        [.object("/tls_certificates/{id}", kind, gives: answer)]
+    }
 
     static func edits(_ catalogue: Catalogue) -> [Edit] {
         [
-            Edit("POST", "/tls_certificates") { draft, call in
-                let fields = try Fields(call.body, known: TextFields.names + ["certificate_pem", "private_key_pem"])
+            Edit("POST", "/tls_certificates", .create("Uploads a certificate.", takes: request, gives: answer)) {
+                draft, call in
+                let fields = try Fields(call.body, request)
                 let certificate = try CertificateUpload.read(
                     chainPEM: try fields.string("certificate_pem") ?? "",
                     keyPEM: try fields.string("private_key_pem") ?? "")
                 let object = try create(certificate, texts: try texts.create(fields), managed: false, &draft)
                 return .object(object.id, status: 201, draft, call)
             },
-            Edit("PATCH", "/tls_certificates/{id}") { draft, call in
+            Edit("PATCH", "/tls_certificates/{id}", .update("Changes its texts.", takes: update, gives: answer)) {
+                draft, call in
                 let object = try draft.require(kind, call.parameter("id"), call)
                 var document = object.document
-                try texts.update(&document, try Fields(call.body, known: TextFields.names))
+                try texts.update(&document, try Fields(call.body, update))
                 try draft.update(object.id, document: document)
                 return .object(object.id, draft, call)
             },
-            Edit("DELETE", "/tls_certificates/{id}") { draft, call in
+            Edit("DELETE", "/tls_certificates/{id}", .delete("Deletes a certificate.")) { draft, call in
                 draft.remove(try draft.require(kind, call.parameter("id"), call).id)
                 return .none()
             },

@@ -28,6 +28,9 @@ enum TLSEdges: Resource {
     static func render(_ object: ConfigurationObject, in view: ConfigurationView) -> JSON {
         EdgeWrites.render(object, on: .tls, in: view)
     }
+    static func configure(_ id: String, in state: ConfigurationState, _ configuration: inout Configuration) {
+        configuration.edges[EdgeID(id)] = state[id].flatMap { EdgeConfiguration($0, in: state) }
+    }
     static func edits(_ catalogue: Catalogue) -> [Edit] { EdgeWrites(.tls, catalogue).edits }
     static func reads(_ catalogue: Catalogue) -> [ReadOperation] { EdgeWrites(.tls, catalogue).reads }
     static func lists(_ catalogue: Catalogue) -> [ListOperation] { EdgeWrites(.tls, catalogue).lists }

@@ -30,7 +30,7 @@ public enum ConfigurationOperations {
     private static func listing(_ service: ConfigurationService, baseURL: String) -> ConfigurationListing {
         let state = service.state
         let view = ConfigurationView(state: state, baseURL: baseURL)
-        let objects = ObjectKind.allCases.flatMap(state.objects).map { object in
+        let objects = Resources.all.flatMap { state.objects($0.kind) }.map { object in
             StoredObject(
                 kind: object.kind.rawValue, id: object.id, revision: object.revision, changedAt: object.changedAt,
                 changedBy: object.changedBy, document: view.document(object))

@@ -1,17 +1,16 @@
 public import Shared
 
 /// What an object of the configuration is. The raw value is `StoredObject.kind`.
-public enum ObjectKind: String, Codable, Sendable, CaseIterable {
-    case httpsEdge = "https_edge"
-    case tlsEdge = "tls_edge"
-    case tcpEdge = "tcp_edge"
-    case route
-    case backend
-    case reservedDomain = "reserved_domain"
-    case reservedAddress = "reserved_addr"
-    case certificate = "tls_certificate"
-    case ipPolicy = "ip_policy"
-    case ipPolicyRule = "ip_policy_rule"
+///
+/// An open set: each resource names its own kind in its own file.
+public struct ObjectKind: RawRepresentable, Hashable, Codable, Sendable {
+    public let rawValue: String
+
+    public init(rawValue: String) { self.rawValue = rawValue }
+
+    public static let httpsEdge = ObjectKind(rawValue: "https_edge")
+    public static let tlsEdge = ObjectKind(rawValue: "tls_edge")
+    public static let tcpEdge = ObjectKind(rawValue: "tcp_edge")
 
     public var edgeKind: EdgeKind? {
         switch self {
@@ -23,11 +22,12 @@ public enum ObjectKind: String, Codable, Sendable, CaseIterable {
     }
 
     public init(_ kind: EdgeKind) {
-        switch kind {
-        case .https: self = .httpsEdge
-        case .tls: self = .tlsEdge
-        case .tcp: self = .tcpEdge
-        }
+        self =
+            switch kind {
+            case .https: .httpsEdge
+            case .tls: .tlsEdge
+            case .tcp: .tcpEdge
+            }
     }
 }
 

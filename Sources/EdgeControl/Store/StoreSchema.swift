@@ -130,7 +130,7 @@ enum StoreSchema {
         let id: String = row["id"]
         let document: String = row["document"]
         let secret: String? = row["secret"]
-        guard let kind = ObjectKind(rawValue: row["kind"]), Resources.kind(of: id) == kind,
+        guard let kind = Resources.kind(of: id), kind.rawValue == row["kind"] as String?,
             let json = try? JSONReader.read(Array(document.utf8)),
             let hidden = secret.map({ try? JSONReader.read(Array($0.utf8)) }) ?? .some(.null)
         else { throw StoreFailure(path: path, reason: "the object \(id.prefix(64)) in it is damaged") }

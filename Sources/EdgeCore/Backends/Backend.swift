@@ -67,7 +67,9 @@ public protocol Backend: AnyObject, Sendable {
     static var kind: String { get }
     /// Prefix of its identifiers, e.g. `bkdwd`.
     static var idPrefix: String { get }
-    /// Fields of its documents with their values when a create leaves them out.
+    /// The fields of its documents. Its name is that of the answer in the public API's description.
+    static var settings: Shape { get }
+    /// Those fields with their values when a create leaves them out.
     static var defaults: [String: JSON] { get }
     /// Backends that a document refers to.
     static func references(_ settings: JSON) -> [BackendID]

@@ -4,6 +4,8 @@ public import Shared
 public final class FailoverBackend: Backend {
     public static let kind = "failover"
     public static let idPrefix = "bkdfo"
+    public static let settings = Shape(
+        "FailoverBackend", [Shape.Field("backends", .list(.text, maximum: maximumChildren), "in the order of trial")])
     public static let defaults: [String: JSON] = ["backends": []]
 
     static let maximumChildren = 16
@@ -35,7 +37,7 @@ public final class FailoverBackend: Backend {
     }
 
     public static func normalise(_ settings: JSON) throws(Fault) -> JSON {
-        let reader = try SettingsReader(settings, fields: ["backends"], subject: "failover backend")
+        let reader = try SettingsReader(settings, Self.settings, subject: "failover backend")
         let backends = try reader.strings("backends")
         guard backends.count <= maximumChildren else {
             throw Fault(6513, "There are \(backends.count) backends; the limit is \(maximumChildren).")

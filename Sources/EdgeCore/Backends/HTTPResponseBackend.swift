@@ -4,6 +4,13 @@ public import Shared
 public final class HTTPResponseBackend: Backend {
     public static let kind = "http_response"
     public static let idPrefix = "bkdhr"
+    public static let settings = Shape(
+        "HTTPResponseBackend",
+        [
+            Shape.Field("body", .text(maximum: maximumBody)),
+            Shape.Field("headers", .map(.text), "at most \(maximumHeaders); names are kept in lower case"),
+            Shape.Field("status_code", .integer(0...599), "200…599; 200 when it is 0"),
+        ])
     public static let defaults: [String: JSON] = ["status_code": 200, "headers": [:], "body": ""]
 
     /// Bytes of a body, and of a header's name and value.
@@ -32,8 +39,7 @@ public final class HTTPResponseBackend: Backend {
     }
 
     public static func normalise(_ settings: JSON) throws(Fault) -> JSON {
-        let reader = try SettingsReader(
-            settings, fields: ["status_code", "headers", "body"], subject: "http_response backend")
+        let reader = try SettingsReader(settings, Self.settings, subject: "http_response backend")
         let body = try reader.string("body")
         guard body.utf8.count <= maximumBody else {
             throw Fault(6516, "The body has \(body.utf8.count) bytes; the limit is \(maximumBody).")

@@ -19,6 +19,10 @@ public struct SettingsReader: Sendable {
         self.members = members.filter { !$0.value.isNull }
     }
 
+    public init(_ document: JSON, _ shape: Shape, subject: String) throws(Fault) {
+        try self.init(document, fields: Set(shape.names), subject: subject)
+    }
+
     /// The member; `nil` when absent or `null`.
     public subscript(name: String) -> JSON? { members[name] }
 

@@ -4,6 +4,13 @@ public import Shared
 public final class StaticBackend: Backend {
     public static let kind = "static"
     public static let idPrefix = "bkdsc"
+    static let tlsShape = Shape("StaticBackendTLS", [Shape.Field("enabled", .flag, "false unless given")])
+    public static let settings = Shape(
+        "StaticBackend",
+        [
+            Shape.Field("address", .text(maximum: 300), "host:port; an IPv6 address in brackets"),
+            Shape.Field("tls", .object(tlsShape), "whether the address is spoken to with TLS"),
+        ])
     public static let defaults: [String: JSON] = ["address": "", "tls": ["enabled": false]]
 
     public let id: BackendID
@@ -33,10 +40,10 @@ public final class StaticBackend: Backend {
     }
 
     public static func normalise(_ settings: JSON) throws(Fault) -> JSON {
-        let reader = try SettingsReader(settings, fields: ["address", "tls"], subject: "static backend")
+        let reader = try SettingsReader(settings, Self.settings, subject: "static backend")
         let address = try parse(try reader.string("address"))
         let tls = try SettingsReader(
-            .object(try reader.object("tls") ?? [:]), fields: ["enabled"], subject: "static backend's tls")
+            .object(try reader.object("tls") ?? [:]), tlsShape, subject: "static backend's tls")
         return ["address": .string(address.text), "tls": ["enabled": .bool(try tls.bool("enabled", default: false))]]
     }
 

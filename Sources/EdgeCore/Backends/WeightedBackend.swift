@@ -6,6 +6,9 @@ public import Shared
 public final class WeightedBackend: Backend {
     public static let kind = "weighted"
     public static let idPrefix = "bkdwd"
+    public static let settings = Shape(
+        "WeightedBackend",
+        [Shape.Field("backends", .map(.integer(0...maximumWeight)), "weights by backend, at most \(maximumChildren)")])
     public static let defaults: [String: JSON] = ["backends": [:]]
 
     static let maximumChildren = 64
@@ -49,7 +52,7 @@ public final class WeightedBackend: Backend {
     }
 
     public static func normalise(_ settings: JSON) throws(Fault) -> JSON {
-        let reader = try SettingsReader(settings, fields: ["backends"], subject: "weighted backend")
+        let reader = try SettingsReader(settings, Self.settings, subject: "weighted backend")
         let given = try reader.object("backends") ?? [:]
         guard given.count <= maximumChildren else {
             throw Fault(6511, "There are \(given.count) backends; the limit is \(maximumChildren).")

@@ -48,7 +48,7 @@ public struct BackendReference: Sendable, Hashable {
 }
 
 public struct RouteConfiguration: Sendable, Hashable {
-    public enum MatchType: String, Sendable, Codable {
+    public enum MatchType: String, Sendable, Codable, CaseIterable {
         case exactPath = "exact_path"
         case pathPrefix = "path_prefix"
     }

@@ -49,6 +49,8 @@ public protocol TrafficModule: AnyObject, Sendable {
     /// The edge kinds that may carry it (claim C16).
     static var edgeKinds: Set<EdgeKind> { get }
     static var phases: ModulePhases { get }
+    /// The fields of its settings, without `enabled`. Its name is that of the answer in the public API's description.
+    static var settings: Shape { get }
     /// Complete settings with which the module works, as a starting point for an editor.
     static var example: JSON { get }
     /// Fields of the settings that hold identifiers of other objects, and how the API shows them.

@@ -96,6 +96,7 @@ private final class Gate: TrafficModule {
     static let name = "gate"
     static let edgeKinds: Set<EdgeKind> = [.https]
     static let phases: ModulePhases = [.connection, .request]
+    static let settings = Shape("Gate", [])
     static let example: JSON = [:]
     static func normalise(_ settings: JSON) throws(Fault) -> JSON { settings }
     init() {}
@@ -107,6 +108,7 @@ private final class Stamp: TrafficModule {
     static let name = "stamp"
     static let edgeKinds: Set<EdgeKind> = [.https]
     static let phases: ModulePhases = [.response]
+    static let settings = Shape("Stamp", [])
     static let example: JSON = [:]
     static func normalise(_ settings: JSON) throws(Fault) -> JSON { settings }
     init() {}

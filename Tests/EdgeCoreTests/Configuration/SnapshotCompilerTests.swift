@@ -8,6 +8,7 @@ final class Marking: TrafficModule, BreakerBearing {
     static let name = "marking"
     static let edgeKinds: Set<EdgeKind> = [.https, .tcp]
     static let phases: ModulePhases = [.request]
+    static let settings = Shape("Marking", [])
     static let example: JSON = [:]
     static let references = [
         ModuleReference(field: "policies", answerField: "policies", kind: "ip_policy", missingCode: 7007)
