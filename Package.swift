@@ -103,7 +103,7 @@ let package = Package(
         ),
         .testTarget(
             name: "EdgeControlTests",
-            dependencies: ["EdgeControl", "EdgeCore", "EdgeModules", "Shared"],
+            dependencies: ["EdgeControl", "EdgeCore", "EdgeModules", "EdgeTesting", "Shared"],
             swiftSettings: settings
         ),
         .testTarget(name: "ConsoleKitTests", dependencies: ["ConsoleKit", "Shared"], swiftSettings: settings),
@@ -112,7 +112,11 @@ let package = Package(
             dependencies: ["CLinux", "Console", "ConsoleKit", "Shared", "CVterm"],
             swiftSettings: settings
         ),
-        .testTarget(name: "EndToEndTests", dependencies: ["ConsoleKit", "Shared"], swiftSettings: settings),
+        .testTarget(
+            name: "EndToEndTests",
+            dependencies: ["CLinux", "ConsoleKit", "EdgeTesting", "Shared"],
+            swiftSettings: settings
+        ),
     ],
     swiftLanguageModes: [.v6]
 )

@@ -29,6 +29,8 @@ extern int epoll_ctl(int descriptor, int operation, int source, struct selvage_e
 extern int epoll_wait(int descriptor, struct selvage_event *events, int count, int milliseconds);
 extern int eventfd(unsigned int count, int flags);
 extern int accept4(int listener, void *address, uint32_t *length, int flags);
+/// Of a posix_spawn_file_actions_t; since glibc 2.34. For tests only.
+extern int posix_spawn_file_actions_addclosefrom_np(void *actions, int first);
 
 /// The values are the kernel's ABI (include/uapi/linux/eventpoll.h, eventfd.h).
 static const uint32_t selvage_epollin = 0x001;

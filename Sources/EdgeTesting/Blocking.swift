@@ -5,17 +5,29 @@ import Synchronization
 /// them all would wait for the very tasks that it keeps from running.
 public func onThread<R: Sendable>(_ body: @escaping @Sendable () throws -> R) async throws -> R {
     try await withCheckedThrowingContinuation { continuation in
-        let box = Box { continuation.resume(with: Result(catching: body)) }
-        var thread = pthread_t()
-        let argument = Unmanaged.passRetained(box).toOpaque()
-        pthread_create(
-            &thread, nil,
-            { argument in
-                Unmanaged<Box>.fromOpaque(argument!).takeRetainedValue().run()
-                return nil
-            }, argument)
-        pthread_detach(thread)
+        do {
+            try startThread { continuation.resume(with: Result(catching: body)) }
+        } catch {
+            continuation.resume(throwing: error)
+        }
     }
+}
+
+/// Runs blocking work on a thread of its own, for nobody to wait for.
+public func startThread(_ body: @escaping @Sendable () -> Void) throws {
+    let box = Unmanaged.passRetained(Box(body))
+    var thread = pthread_t()
+    let status = pthread_create(
+        &thread, nil,
+        { argument in
+            Unmanaged<Box>.fromOpaque(argument!).takeRetainedValue().run()
+            return nil
+        }, box.toOpaque())
+    guard status == 0 else {
+        box.release()
+        throw RawSocket.Failure(description: "no thread: \(String(cString: strerror(status)))")
+    }
+    pthread_detach(thread)
 }
 
 private final class Box: Sendable {
@@ -24,9 +36,10 @@ private final class Box: Sendable {
 }
 
 /// Waits for a condition, looking again every few milliseconds.
+/// - Parameter seconds: long, because hundreds of tests share the machine.
 /// - Throws: `Late` when it does not come true in time.
 public func eventually(
-    _ what: String, seconds: Double = 5, _ condition: @Sendable () async throws -> Bool
+    _ what: String, seconds: Double = 60, _ condition: @Sendable () async throws -> Bool
 ) async throws {
     let deadline = ContinuousClock.now + .seconds(seconds)
     while ContinuousClock.now < deadline {

@@ -1,47 +1,46 @@
-import Foundation
-import Synchronization
+import Glibc
 
-/// What a program printed, and how it ended.
-public struct CommandResult: Sendable {
-    public let status: Int32
-    public let output: String
-    public let errors: String
-}
+/// A program run to its end: how it ended, and what it printed.
+public struct Command: Sendable {
+    public var status: Int32
+    public var output: String
+    public var errors: String
 
-/// Runs a program to its end, at most `seconds` long. Blocking: use it through `onThread`.
-public func run(_ words: [String], input: String? = nil, seconds: Double = 30) throws -> CommandResult {
-    let process = Process()
-    process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
-    process.arguments = words
-    let output = Pipe()
-    let errors = Pipe()
-    let stdin = Pipe()
-    process.standardOutput = output
-    process.standardError = errors
-    process.standardInput = stdin
-    try process.run()
-    let watchdog = DispatchWorkItem { process.terminate() }
-    DispatchQueue.global().asyncAfter(deadline: .now() + seconds, execute: watchdog)
-    if let input { stdin.fileHandleForWriting.write(Data(input.utf8)) }
-    try? stdin.fileHandleForWriting.close()
-    let errorText = Mutex("")
-    let reader = DispatchQueue(label: "errors")
-    reader.async {
-        let text = String(decoding: errors.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
-        errorText.withLock { $0 = text }
+    /// Blocking: use it through `onThread`.
+    /// - Parameters:
+    ///   - input: what it can read; nothing by default.
+    ///   - seconds: after this long it is killed. Far more than any of them needs, because hundreds of other tests may
+    ///     run at the same moment.
+    /// - Throws: `CommandFailure` when it cannot be started or does not end in time.
+    @discardableResult
+    public static func run(_ arguments: [String], input: String? = nil, seconds: Double = 60) throws -> Command {
+        let process = try RunningProcess(arguments, input: input)
+        let deadline = ContinuousClock.now + .seconds(seconds)
+        while process.isRunning {
+            guard ContinuousClock.now < deadline else {
+                process.kill()
+                throw CommandFailure(
+                    "\(arguments.joined(separator: " ")): killed after \(seconds) s; it said: "
+                        + "\(process.output.suffix(2000)) \(process.errors.suffix(2000))")
+            }
+            usleep(5000)
+        }
+        return Command(status: process.status, output: process.output, errors: process.errors)
     }
-    let text = String(decoding: output.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
-    process.waitUntilExit()
-    watchdog.cancel()
-    reader.sync {}
-    return CommandResult(status: process.terminationStatus, output: text, errors: errorText.withLock { $0 })
+
+    /// `curl` for a host that an edge on this machine serves over TLS.
+    public static func curl(
+        _ host: String, port: UInt16, v6: Bool = false, path: String = "/", _ options: [String] = []
+    ) throws -> Command {
+        try run(
+            ["curl", "-sSk", "--max-time", "50", "--resolve", "\(host):\(port):\(v6 ? "[::1]" : "127.0.0.1")"] + options
+                + ["https://\(host):\(port)\(path)"])
+    }
 }
 
-/// `curl` for a host that an edge on this machine serves over TLS.
-public func curl(_ host: String, port: UInt16, v6: Bool = false, path: String = "/", _ options: [String] = []) throws
-    -> CommandResult
-{
-    try run(
-        ["curl", "-sk", "--max-time", "20", "--resolve", "\(host):\(port):\(v6 ? "[::1]" : "127.0.0.1")"] + options
-            + ["https://\(host):\(port)\(path)"])
+/// Why a program could not be run to its end.
+public struct CommandFailure: Error, CustomStringConvertible {
+    public let description: String
+
+    init(_ description: String) { self.description = description }
 }

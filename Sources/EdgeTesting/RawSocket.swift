@@ -2,7 +2,7 @@ import CLinux
 import Glibc
 import Synchronization
 
-/// A blocking TCP connection whose every wait ends after five seconds: for tests that care about single bytes.
+/// A blocking TCP connection whose every wait ends after a minute: for tests that care about single bytes.
 public final class RawSocket: Sendable {
     public struct Failure: Error, CustomStringConvertible {
         public let description: String
@@ -13,7 +13,7 @@ public final class RawSocket: Sendable {
 
     init(descriptor: Int32) {
         self.descriptor = descriptor
-        var limit = timeval(tv_sec: 5, tv_usec: 0)
+        var limit = timeval(tv_sec: 60, tv_usec: 0)
         setsockopt(descriptor, SOL_SOCKET, SO_RCVTIMEO, &limit, socklen_t(MemoryLayout<timeval>.size))
         setsockopt(descriptor, SOL_SOCKET, SO_SNDTIMEO, &limit, socklen_t(MemoryLayout<timeval>.size))
     }
@@ -126,7 +126,7 @@ public final class RawSocket: Sendable {
 
     public func endWriting() { shutdown(descriptor, Int32(SHUT_WR)) }
 
-    /// Whether the peer ends the connection, within the five seconds.
+    /// Whether the peer ends the connection, within that minute.
     public func isEnded() -> Bool {
         do { return try !more() } catch { return "\(error)".contains("reset") }
     }
@@ -134,20 +134,9 @@ public final class RawSocket: Sendable {
 
 /// A TCP server on 127.0.0.1 that does to each connection what a test says, each on a thread of its own.
 public final class RawServer: Sendable {
-    private let descriptor: Int32
+    private let listener: OpenDescriptor
     public let port: UInt16
     public let connections = Counter()
-
-    /// A port that is free and stays so: the system gives none of these to who asks for any.
-    public static func freePort() throws -> UInt16 {
-        for _ in 0..<1000 {
-            if let server = try? RawServer(port: .random(in: 20_000..<32_000), { _ in }) {
-                server.stop()
-                return server.port
-            }
-        }
-        throw RawSocket.Failure(description: "no port is free")
-    }
 
     /// - Parameter port: 0 for one that the system chooses.
     public init(port: UInt16 = 0, _ serve: @escaping @Sendable (RawSocket) throws -> Void) throws {
@@ -166,28 +155,34 @@ public final class RawServer: Sendable {
             close(descriptor)
             throw RawSocket.Failure(description: "listen")
         }
-        self.descriptor = descriptor
+        let listener = OpenDescriptor(descriptor)
+        self.listener = listener
         self.port = UInt16(bigEndian: address.sin_port)
         let counter = connections
-        Task {
-            try await onThread {
-                while true {
-                    // Closed on exec from the first moment: a program that another test starts must not keep the end
-                    // of this connection from being seen.
-                    let connection = accept4(descriptor, nil, nil, O_CLOEXEC)
-                    guard connection >= 0 else { return }
-                    counter.raise()
-                    let socket = RawSocket(descriptor: connection)
-                    Task { try? await onThread { try serve(socket) } }
-                }
+        try startThread {
+            while true {
+                // Closed on exec from the first moment: a program that another test starts must not keep the end of
+                // this connection from being seen.
+                let connection = accept4(listener.number, nil, nil, O_CLOEXEC)
+                guard connection >= 0 else { return }
+                counter.raise()
+                let socket = RawSocket(descriptor: connection)
+                do { try startThread { try? serve(socket) } } catch { return }
             }
         }
     }
 
-    public func stop() { shutdown(descriptor, Int32(SHUT_RDWR)) }
+    public func stop() { shutdown(listener.number, Int32(SHUT_RDWR)) }
 
-    deinit {
-        shutdown(descriptor, Int32(SHUT_RDWR))
-        close(descriptor)
-    }
+    deinit { stop() }
+}
+
+/// A descriptor that is closed when the last who uses it lets go. A thread that accepts has a share in its listener:
+/// were the number closed under it, it would take the connections of whoever is given the number next.
+public final class OpenDescriptor: Sendable {
+    public let number: Int32
+
+    public init(_ number: Int32) { self.number = number }
+
+    deinit { close(number) }
 }

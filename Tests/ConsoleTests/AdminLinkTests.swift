@@ -6,7 +6,7 @@ import Testing
 @testable import Console
 
 /// The console's connections, with the time passed in and the server on the same thread.
-@Suite(.serialized) struct `The link to the server` {
+@Suite(.serialized, .offThePool) struct `The link to the server` {
     private let path = NSTemporaryDirectory() + "selvage-link-\(UUID().uuidString.prefix(8)).sock"
     private let tag = RequestTag(number: 1)
 

@@ -1,3 +1,4 @@
+import EdgeTesting
 import Foundation
 import Shared
 import Testing
@@ -57,7 +58,7 @@ extension EndToEnd {
         @Test func `an unknown path, an unknown host and a dead upstream have their codes`() async throws {
             let answers = try await EndToEnd.onThread {
                 let server = try ServerProcess()
-                let dead = try ServerProcess.freePorts(1)[0]
+                let dead = try FreePorts.one()
                 let (edge, route) = try server.createEdge(
                     domain: "app.e2e.localhost", backend: server.createStatic(port: dead))
                 let curl = try Curl(server, domain: "app.e2e.localhost")

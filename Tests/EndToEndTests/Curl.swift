@@ -1,3 +1,4 @@
+import EdgeTesting
 import Foundation
 
 /// curl through the edge, trusting the server's own authority only.
@@ -21,7 +22,7 @@ struct Curl: Sendable {
     init(_ server: ServerProcess, domain: String) throws {
         let authority = try server.authorityFile()
         base = [
-            "curl", "-sS", "-i", "--max-time", "20", "--cacert", authority,
+            "curl", "-sS", "-i", "--max-time", "50", "--cacert", authority,
             "--resolve", "\(domain):\(server.httpsPort):127.0.0.1",
         ]
         origin = "https://\(domain):\(server.httpsPort)"

@@ -1,3 +1,4 @@
+import EdgeTesting
 import Foundation
 import Shared
 import Synchronization
@@ -40,9 +41,9 @@ extension EndToEnd {
                 ended.signal()
             }
             writer.start()
-            try EndToEnd.wait(20, for: "\(count) writes") { acknowledged.withLock { $0.count } >= count }
+            try EndToEnd.wait(for: "\(count) writes") { acknowledged.withLock { $0.count } >= count }
             server.kill()
-            guard ended.wait(timeout: .now() + 20) == .success else { throw EndToEndFailure("the writer hangs") }
+            guard ended.wait(timeout: .now() + 60) == .success else { throw EndToEndFailure("the writer hangs") }
             return acknowledged.withLock { $0 }
         }
 

@@ -1,3 +1,5 @@
+import CLinux
+import EdgeTesting
 import Foundation
 import Glibc
 import Synchronization
@@ -6,16 +8,17 @@ import Synchronization
 /// with one it answers a request after that many seconds.
 final class EchoUpstream: Sendable {
     let port: UInt16
-    private let listener: Int32
+    private let listener: OpenDescriptor
     private let count = Atomic(0)
 
     var accepted: Int { count.load(ordering: .relaxed) }
 
     init(delay: Double? = nil) throws {
-        listener = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
+        let listener = OpenDescriptor(socket(AF_INET, Int32(SOCK_STREAM.rawValue) | O_CLOEXEC, 0))
+        self.listener = listener
         var address = EchoUpstream.address(0)
         var length = socklen_t(MemoryLayout<sockaddr_in>.size)
-        let descriptor = listener
+        let descriptor = listener.number
         let bound = withUnsafeMutablePointer(to: &address) { pointer in
             pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
                 bind(descriptor, $0, length) == 0 && listen(descriptor, 16) == 0
@@ -24,23 +27,19 @@ final class EchoUpstream: Sendable {
         }
         guard bound else { throw EndToEndFailure("no upstream") }
         port = UInt16(bigEndian: address.sin_port)
-        let thread = Thread { [weak self] in
+        try startThread { [weak self] in
             while true {
-                let connection = accept(descriptor, nil, nil)
+                let connection = accept4(listener.number, nil, nil, O_CLOEXEC)
                 guard connection >= 0 else { return }
                 self?.count.add(1, ordering: .relaxed)
                 EchoUpstream.serve(connection, delay)
                 close(connection)
             }
         }
-        thread.start()
     }
 
-    deinit {
-        // Wakes the thread in accept, which a mere close does not.
-        shutdown(listener, Int32(SHUT_RDWR))
-        close(listener)
-    }
+    // Wakes the thread in accept, which a mere close does not.
+    deinit { shutdown(listener.number, Int32(SHUT_RDWR)) }
 
     private static func address(_ port: UInt16) -> sockaddr_in {
         var address = sockaddr_in()
@@ -81,9 +80,9 @@ final class EchoUpstream: Sendable {
 
     /// Sends, closes this direction only, and reads the other to its end.
     static func exchange(_ bytes: [UInt8], port: UInt16) throws -> [UInt8] {
-        let connection = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
+        let connection = socket(AF_INET, Int32(SOCK_STREAM.rawValue) | O_CLOEXEC, 0)
         defer { close(connection) }
-        var limit = timeval(tv_sec: 20, tv_usec: 0)
+        var limit = timeval(tv_sec: 50, tv_usec: 0)
         setsockopt(connection, SOL_SOCKET, SO_RCVTIMEO, &limit, socklen_t(MemoryLayout<timeval>.size))
         var address = address(port)
         let connected = withUnsafePointer(to: &address) { pointer in
@@ -114,11 +113,11 @@ struct OwnCertificate {
     }
 
     func serve() throws -> (process: RunningProcess, port: UInt16) {
-        let port = try ServerProcess.freePorts(1)[0]
+        let port = try FreePorts.one()
         let process = try RunningProcess([
             "openssl", "s_server", "-accept", "127.0.0.1:\(port)", "-cert", certificate, "-key", key, "-www",
         ])
-        try EndToEnd.wait(10, for: "openssl s_server") { (try? EchoUpstream.exchange([], port: port)) != nil }
+        try EndToEnd.wait(for: "openssl s_server") { (try? EchoUpstream.exchange([], port: port)) != nil }
         return (process, port)
     }
 }

@@ -36,7 +36,8 @@ import Testing
     }
 
     /// Asks again and again until the condition holds.
-    static func wait(_ seconds: Double, for what: String, until condition: () throws -> Bool) throws {
+    /// - Parameter seconds: long, because hundreds of other tests share the machine. What must be quick is measured.
+    static func wait(_ seconds: Double = 60, for what: String, until condition: () throws -> Bool) throws {
         let deadline = Date().addingTimeInterval(seconds)
         while try !condition() {
             guard Date() < deadline else { throw EndToEndFailure("waited \(seconds) s for \(what)") }
@@ -49,18 +50,4 @@ struct EndToEndFailure: Error, CustomStringConvertible {
     let description: String
 
     init(_ description: String) { self.description = description }
-}
-
-/// A folder that is gone after the test.
-final class ScratchFolder: Sendable {
-    let path: String
-
-    init() throws {
-        // Short, because a Unix socket's path holds 107 bytes.
-        path = "/tmp/selvage-e2e-\(UUID().uuidString.prefix(8))"
-        try FileManager.default.createDirectory(
-            atPath: path, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
-    }
-
-    deinit { try? FileManager.default.removeItem(atPath: path) }
 }

@@ -1,4 +1,5 @@
 import ConsoleKit
+import EdgeTesting
 import Foundation
 import Glibc
 import Shared
@@ -15,13 +16,10 @@ final class ServerProcess: @unchecked Sendable {
 
     init(folder: ScratchFolder) throws {
         self.folder = folder
-        let ports = try ServerProcess.freePorts(4)
-        httpsPort = ports[0]
-        httpPort = ports[1]
-        cleartextPort = ports[2]
-        // The first is free; reserving an address opens no port before an edge uses it.
-        let first = min(ports[3], UInt16.max - 19)
-        tcpPorts = first...first + 19
+        httpsPort = try FreePorts.one()
+        httpPort = try FreePorts.one()
+        cleartextPort = try FreePorts.one()
+        tcpPorts = try FreePorts.range(20)
         try settings.write(toFile: settingsFile, atomically: true, encoding: .utf8)
         try start()
     }
@@ -68,7 +66,7 @@ final class ServerProcess: @unchecked Sendable {
     func start() throws {
         let process = try RunningProcess([EndToEnd.binaries + "/selvage-server", "--config", settingsFile])
         self.process = process
-        try EndToEnd.wait(20, for: "the admin socket") {
+        try EndToEnd.wait(for: "the admin socket") {
             guard process.isRunning else { throw EndToEndFailure("the server has ended: \(process.errors)") }
             return (try? self.request("GET", "/selvage/configuration"))?.status == 200
         }
@@ -127,29 +125,6 @@ final class ServerProcess: @unchecked Sendable {
         try Data(pem).write(to: URL(fileURLWithPath: file))
         return file
     }
-
-    // MARK: Ports
-
-    /// Ports that nobody has now. All are held until the last is found, so that they differ.
-    static func freePorts(_ count: Int) throws -> [UInt16] {
-        var descriptors: [Int32] = []
-        defer { descriptors.forEach { close($0) } }
-        return try (0..<count).map { _ in
-            let descriptor = Glibc.socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
-            descriptors.append(descriptor)
-            var address = sockaddr_in()
-            address.sin_family = sa_family_t(AF_INET)
-            address.sin_addr.s_addr = INADDR_LOOPBACK.bigEndian
-            var length = socklen_t(MemoryLayout<sockaddr_in>.size)
-            let bound = withUnsafeMutablePointer(to: &address) { pointer in
-                pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-                    bind(descriptor, $0, length) == 0 && getsockname(descriptor, $0, &length) == 0
-                }
-            }
-            guard bound else { throw EndToEndFailure("no free port") }
-            return UInt16(bigEndian: address.sin_port)
-        }
-    }
 }
 
 /// A `selvage-demo upstream` on a free port.
@@ -162,7 +137,7 @@ final class UpstreamProcess: Sendable {
             EndToEnd.binaries + "/selvage-demo", "upstream", "--name", name, "--port", "0",
         ])
         self.process = process
-        try EndToEnd.wait(10, for: "the upstream's port") { process.output.hasSuffix("\n") }
+        try EndToEnd.wait(for: "the upstream's port") { process.output.hasSuffix("\n") }
         guard let port = process.output.split(separator: ":").last.flatMap({ UInt16($0.dropLast()) }) else {
             throw EndToEndFailure("the upstream said: \(process.output)")
         }

@@ -1,3 +1,4 @@
+import EdgeTesting
 import Foundation
 import Glibc
 import Testing
@@ -167,7 +168,7 @@ extension EndToEnd {
                 [[listener]]
                 kind = "https"
                 address = "127.0.0.1"
-                port = \(try ServerProcess.freePorts(1)[0])
+                port = \(try FreePorts.one())
                 """.write(toFile: folder.path + "/s.toml", atomically: true, encoding: .utf8)
                 let command = try Command.run([Self.server, "--config", folder.path + "/s.toml"])
                 return (command, try String(contentsOfFile: precious, encoding: .utf8))
@@ -199,9 +200,9 @@ extension EndToEnd {
                 let server = try ServerProcess()
                 guard let process = server.process else { throw EndToEndFailure("no process") }
                 process.signal(SIGHUP)
-                try EndToEnd.wait(5, for: "the note on SIGHUP") { process.errors.contains("SIGHUP does nothing") }
+                try EndToEnd.wait(for: "the note on SIGHUP") { process.errors.contains("SIGHUP does nothing") }
                 process.signal(signal)
-                try EndToEnd.wait(15, for: "the server to end") { !process.isRunning }
+                try EndToEnd.wait(for: "the server to end") { !process.isRunning }
                 return (process.status, process.errors)
             }
             #expect(status == 0)

@@ -1,3 +1,4 @@
+import EdgeTesting
 import Foundation
 import Glibc
 import Shared
@@ -70,12 +71,12 @@ extension EndToEnd {
                 let script = EndToEnd.repository + "/scripts/e2e/activate.py"
                 let process = try RunningProcess(
                     [EndToEnd.python, script, "web", EndToEnd.binaries + "/selvage-server", "--config", file])
-                try EndToEnd.wait(20, for: "READY") { process.output.contains("READY=1") }
+                try EndToEnd.wait(for: "READY") { process.output.contains("READY=1") }
                 let port = process.output.split(whereSeparator: \.isWhitespace).dropFirst().first ?? ""
-                let answer = try Command.run(["curl", "-s", "-i", "--max-time", "10", "http://127.0.0.1:\(port)/"])
+                let answer = try Command.run(["curl", "-s", "-i", "--max-time", "50", "http://127.0.0.1:\(port)/"])
                     .output
                 process.signal(SIGTERM)
-                try EndToEnd.wait(15, for: "the end") { !process.isRunning }
+                try EndToEnd.wait(for: "the end") { !process.isRunning }
                 return (answer, process.output, process.status)
             }
             #expect(answer.hasPrefix("HTTP/1.1 404 "))
@@ -93,14 +94,14 @@ extension EndToEnd {
                     domain: "slow.e2e.localhost", backend: server.createStatic(port: slow.port))
                 let url = "http://127.0.0.1:\(server.cleartextPort)/"
                 let host = "Host: slow.e2e.localhost"
-                let running = try RunningProcess(["curl", "-s", "--max-time", "10", "-H", host, url])
-                try EndToEnd.wait(10, for: "the request at the upstream") { slow.accepted > 0 }
+                let running = try RunningProcess(["curl", "-s", "--max-time", "50", "-H", host, url])
+                try EndToEnd.wait(for: "the request at the upstream") { slow.accepted > 0 }
                 process.signal(SIGTERM)
-                try EndToEnd.wait(5, for: "the drain") { process.errors.contains("draining") }
+                try EndToEnd.wait(for: "the drain") { process.errors.contains("draining") }
                 // Listeners are closed a moment after the line above.
-                try EndToEnd.wait(5, for: "a refusal") { try Command.run(["curl", "-s", "-H", host, url]).status == 7 }
-                try EndToEnd.wait(15, for: "curl to end") { !running.isRunning }
-                try EndToEnd.wait(15, for: "the server to end") { !process.isRunning }
+                try EndToEnd.wait(for: "a refusal") { try Command.run(["curl", "-s", "-H", host, url]).status == 7 }
+                try EndToEnd.wait(for: "curl to end") { !running.isRunning }
+                try EndToEnd.wait(for: "the server to end") { !process.isRunning }
                 return (running.output, true, process.status)
             }
             #expect(answer == "slow")

@@ -1,4 +1,5 @@
 import ConsoleKit
+import EdgeTesting
 import Foundation
 import Shared
 import Synchronization
@@ -33,7 +34,7 @@ extension EndToEnd {
             let seen = try await EndToEnd.onThread { try breakAndHeal() }
             #expect(seen.blocked.status == 503)
             #expect(seen.blocked.field("ngrok-error-code") == "ERR_NGROK_3202")
-            #expect(seen.requestsWhileOpen <= 4)
+            #expect(seen.requestsBeyondProbes <= 0)
             #expect(seen.rejected >= 100)
             #expect(seen.states.first == "closed")
             #expect(seen.states.contains("open"))
@@ -42,7 +43,7 @@ extension EndToEnd {
 
         struct BreakerRun: Sendable {
             var blocked: Curl.Answer
-            var requestsWhileOpen: Int
+            var requestsBeyondProbes: Int
             var rejected: Int
             var states: [String]
         }
@@ -60,11 +61,15 @@ extension EndToEnd {
             let states = try StateWatch(server)
             let curl = try Curl(server, domain: "brk.e2e.localhost")
             for _ in 0..<3 { _ = try curl.get("/") }
-            try EndToEnd.wait(5, for: "the closed state") { states.seen == ["closed"] }
+            try EndToEnd.wait(for: "the closed state") { states.seen == ["closed"] }
             try upstream.tell("fail")
-            try EndToEnd.wait(20, for: "the breaker to open") { try curl.get("/").status == 503 }
+            var blocked = try curl.get("/")
+            try EndToEnd.wait(for: "the breaker to open") {
+                blocked = try curl.get("/")
+                return blocked.status == 503
+            }
             let before = try upstream.count()
-            let blocked = try curl.get("/")
+            let began = ContinuousClock.now
             let hits = try Command.run(
                 [
                     "h2load", "-n", "200", "-c", "2", "--connect-to", "127.0.0.1:\(server.httpsPort)",
@@ -74,12 +79,19 @@ extension EndToEnd {
                 hits.output.split(separator: "\n").first { $0.hasPrefix("status codes:") }?
                 .split(whereSeparator: { !$0.isNumber }).compactMap { Int($0) } ?? []
             let after = try upstream.count()
-            try EndToEnd.wait(3, for: "the open state") { states.seen.contains("open") }
+            // One probe each time that it has been open for its two seconds, on each of two loops at most.
+            let probes = 2 * (1 + Int((ContinuousClock.now - began) / .seconds(2)))
+            // Without requests it would stay half-open, should no figures have been told while it was open.
+            try EndToEnd.wait(for: "the open state") {
+                _ = try curl.get("/")
+                return states.seen.contains("open")
+            }
             try upstream.tell("heal")
-            try EndToEnd.wait(20, for: "the breaker to close") { try curl.get("/").status == 200 }
-            try EndToEnd.wait(3, for: "the closed state again") { states.seen.last == "closed" }
+            try EndToEnd.wait(for: "the breaker to close") { try curl.get("/").status == 200 }
+            try EndToEnd.wait(for: "the closed state again") { states.seen.last == "closed" }
             return BreakerRun(
-                blocked: blocked, requestsWhileOpen: after - before, rejected: rejected.dropFirst(6).first ?? 0,
+                blocked: blocked, requestsBeyondProbes: after - before - probes,
+                rejected: rejected.dropFirst(6).first ?? 0,
                 states: states.seen)
         }
 

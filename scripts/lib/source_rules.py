@@ -15,6 +15,8 @@ TYPE = re.compile(r"\b(?:class|struct|enum|actor|protocol|typealias)\s+([A-Z]\w*
 # Words that say nothing about the thing, or that record history.
 BANNED = re.compile(r"(Manager|Helper|Utils?|Common|Base|Data|Info|V2|(?<!HTTP)2)$|^New[A-Z]|^Context$")
 FUNCTION = re.compile(r"^\s*(?:@\w+(?:\([^)]*\))?\s+)*(?:[a-z]+(?:\([a-z]+\))?\s+)*(func\s+(`[^`]+`|\S+?)[(<]|init[?!]?[(<]|deinit\b)")
+# Foundation's: it crashes in a program with many open descriptors, as the tests are (findMaximumOpenFromProcSelfFD).
+FOUNDATION_PROCESS = re.compile(r"\bProcess(\(\)|\.run\(|\.init\b)|:\s*(Foundation\.)?Process\b")
 STRING = re.compile(r'"(?:\\.|[^"\\])*"')
 
 
@@ -64,6 +66,8 @@ def inspect(path, name, is_test):
         for type_name in TYPE.findall(bare):
             if BANNED.search(type_name):
                 faults.append(f"{name}:{number}: the type name {type_name} says nothing: see CONTRIBUTING.md")
+        if FOUNDATION_PROCESS.search(bare):
+            faults.append(f"{name}:{number}: Foundation's Process crashes among many descriptors: use posix_spawn")
         if not is_test and re.search(r"\btry!|\bas!", bare):
             faults.append(f"{name}:{number}: forced outside tests: {line.strip()}")
     for function, number, length in functions(lines):

@@ -64,7 +64,7 @@ final class ConsoleRun {
 
     /// Drives everything until `condition` holds.
     /// - Throws: `Failure` with the screen when it does not within `seconds`.
-    func wait(_ what: String, seconds: Double = 10, until condition: () -> Bool) throws {
+    func wait(_ what: String, seconds: Double = 60, until condition: () -> Bool) throws {
         let deadline = VirtualTerminal.now + seconds
         while true {
             step()
@@ -81,13 +81,13 @@ final class ConsoleRun {
         while VirtualTerminal.now < end { step() }
     }
 
-    func wait(for text: String, seconds: Double = 10) throws {
+    func wait(for text: String, seconds: Double = 60) throws {
         try wait("“\(text)”", seconds: seconds) { terminal.text.contains(text) }
     }
 
     /// Waits for the program to end.
     /// - Returns: its exit code, or 128 and the signal that ended it.
-    func exitCode(seconds: Double = 10) throws -> Int32 {
+    func exitCode(seconds: Double = 60) throws -> Int32 {
         try wait("the program's end", seconds: seconds) {
             if status == nil, waitpid(process, &childStatus, WNOHANG) == process { status = childStatus }
             return status != nil

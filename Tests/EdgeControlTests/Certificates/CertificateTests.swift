@@ -1,4 +1,5 @@
 import EdgeCore
+import EdgeTesting
 import Foundation
 import Shared
 import Synchronization
@@ -33,29 +34,22 @@ import Testing
         #expect(certificate["extended_key_usages"] == ["serverAuth"])
         let material = room.dataPlane.last?.certificates.lookup("www.example.com")
         #expect(material?.id.rawValue == id)
-        try openssl(verify: material?.chainPEM ?? "", authority: room.service.authority.certificatePEM)
+        try await openssl(verify: material?.chainPEM ?? "", authority: room.service.authority.certificatePEM)
     }
 
     /// A second implementation's opinion.
-    private func openssl(verify chain: String, authority: String) throws {
-        let folder = NSTemporaryDirectory() + "selvage-openssl-\(UUID().uuidString)"
-        try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
-        defer { try? FileManager.default.removeItem(atPath: folder) }
+    private func openssl(verify chain: String, authority: String) async throws {
+        let scratch = try ScratchFolder()
+        let folder = scratch.path
         try chain.write(toFile: folder + "/chain.pem", atomically: true, encoding: .utf8)
         try authority.write(toFile: folder + "/ca.pem", atomically: true, encoding: .utf8)
-        let process = Process()
-        process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
-        process.arguments = [
-            "openssl", "verify", "-attime", "1800000001", "-purpose", "sslserver", "-verify_hostname",
-            "www.example.com", "-x509_strict", "-CAfile", folder + "/ca.pem", folder + "/chain.pem",
-        ]
-        let errors = Pipe()
-        process.standardError = errors
-        process.standardOutput = FileHandle.nullDevice
-        try process.run()
-        process.waitUntilExit()
-        let text = String(decoding: errors.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
-        #expect(process.terminationStatus == 0, "\(text)")
+        let verified = try await onThread {
+            try Command.run([
+                "openssl", "verify", "-attime", "1800000001", "-purpose", "sslserver", "-verify_hostname",
+                "www.example.com", "-x509_strict", "-CAfile", folder + "/ca.pem", folder + "/chain.pem",
+            ])
+        }
+        #expect(verified.status == 0, "\(verified.errors)")
     }
 
     @Test func `no answer and no record ever holds a private key`() async throws {
@@ -202,23 +196,16 @@ import Testing
         ["genpkey", "-algorithm", "ed25519"], ["genrsa", "-traditional", "2048"], ["genrsa", "2048"],
         ["ecparam", "-name", "prime256v1", "-genkey"], ["ecparam", "-name", "secp384r1", "-genkey", "-noout"],
     ])
-    func `keys of every documented form are accepted`(arguments: [String]) throws {
-        let folder = NSTemporaryDirectory() + "selvage-keys-\(UUID().uuidString)"
-        try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
-        defer { try? FileManager.default.removeItem(atPath: folder) }
-        let run = { (arguments: [String]) throws in
-            let process = Process()
-            process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
-            process.arguments = ["openssl"] + arguments
-            process.standardError = FileHandle.nullDevice
-            process.standardOutput = FileHandle.nullDevice
-            try process.run()
-            process.waitUntilExit()
-            try #require(process.terminationStatus == 0)
+    func `keys of every documented form are accepted`(arguments: [String]) async throws {
+        let scratch = try ScratchFolder()
+        let folder = scratch.path
+        let run = { @Sendable (arguments: [String]) async throws in
+            let made = try await onThread { try Command.run(["openssl"] + arguments) }
+            try #require(made.status == 0, "\(made.errors)")
         }
         let key = folder + "/key.pem"
-        try run([arguments[0], "-out", key] + arguments.dropFirst())
-        try run([
+        try await run([arguments[0], "-out", key] + arguments.dropFirst())
+        try await run([
             "req", "-new", "-x509", "-key", key, "-subj", "/CN=x.example.com/O=Acme/C=DE", "-addext",
             "subjectAltName=DNS:x.example.com,IP:10.0.0.1,IP:2001:db8::1", "-out", folder + "/cert.pem",
         ])

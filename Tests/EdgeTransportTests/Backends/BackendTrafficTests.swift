@@ -46,7 +46,7 @@ import Testing
     @Test func `C48 on a TCP edge one connection stays with one child, and connections are spread`() async throws {
         let one = try namedStream("1")
         let two = try namedStream("2")
-        let port = try RawServer.freePort()
+        let port = try FreePorts.one()
         try await withEdge { configuration in
             configuration.addStatic("bkdsc_1", port: one.port)
             configuration.addStatic("bkdsc_2", port: two.port)
@@ -84,14 +84,14 @@ import Testing
                 backend: BackendReference(id: "bkdwd_1"))
         } _: { edge in
             for _ in 0..<2 {
-                let result = try await onThread {
-                    try run(
-                        [
-                            "openssl", "s_client", "-quiet", "-verify_quiet", "-ign_eof", "-connect",
-                            "127.0.0.1:\(edge.httpsPort)", "-servername", "tls.example.com",
-                        ], input: "many bytes of one connection", seconds: 2)
-                }
-                #expect(["1many bytes of one connection", "2many bytes of one connection"].contains(result.output))
+                let client = try RunningProcess(
+                    [
+                        "openssl", "s_client", "-quiet", "-verify_quiet", "-ign_eof", "-connect",
+                        "127.0.0.1:\(edge.httpsPort)", "-servername", "tls.example.com",
+                    ], input: "many bytes of one connection")
+                try await eventually("all bytes are back") { client.output.utf8.count == 29 }
+                #expect(["1many bytes of one connection", "2many bytes of one connection"].contains(client.output))
+                client.kill()
             }
             #expect(one.connections.value == 1 && two.connections.value == 1)
         }
@@ -107,7 +107,9 @@ import Testing
             configuration.add("bkdfo_1", FailoverBackend.self, ["backends": ["bkdsc_1", "bkdsc_2"]])
             configuration.addEdge(host: Self.host, backend: "bkdfo_1")
         } _: { edge in
-            let answer = try await onThread { try curl(Self.host, port: edge.httpsPort, ["-w", " %{http_code}"]) }
+            let answer = try await onThread {
+                try Command.curl(Self.host, port: edge.httpsPort, ["-w", " %{http_code}"])
+            }
             #expect(answer.output == "failing 500")
             #expect(other.requests.value == 0)
         }
@@ -123,7 +125,7 @@ import Testing
             configuration.add("bkdfo_1", FailoverBackend.self, ["backends": ["bkdsc_dead", "bkdhr_1"]])
             configuration.addEdge(host: Self.host, backend: "bkdfo_1")
         } _: { edge in
-            let answer = try await onThread { try curl(Self.host, port: edge.httpsPort, ["-i", "--http1.1"]) }
+            let answer = try await onThread { try Command.curl(Self.host, port: edge.httpsPort, ["-i", "--http1.1"]) }
             #expect(answer.output.hasPrefix("HTTP/1.1 503 "))
             #expect(answer.output.contains("retry-after: 60\r\n"))
             #expect(answer.output.hasSuffix("\r\n\r\nback soon"))
@@ -142,7 +144,7 @@ import Testing
             configuration.addEdge(host: Self.host, backend: "bkdsc_1")
         } _: { edge in
             for version in ["--http1.1", "--http2"] {
-                let answer = try await onThread { try curl(Self.host, port: edge.httpsPort, ["-i", version]) }
+                let answer = try await onThread { try Command.curl(Self.host, port: edge.httpsPort, ["-i", version]) }
                 #expect(answer.output.lowercased().contains("x-own: yes"))
                 #expect(!answer.output.lowercased().contains("ngrok-error-code"))
             }

@@ -81,7 +81,7 @@ import Testing
             let client = try RawSocket(port: edge.clearPort)
             // 60 MB of answers for 50 KB of requests: far beyond what kernel and edge keep for one connection.
             try client.send(String(repeating: Self.get, count: 1000))
-            try await eventually("the edge stops asking", seconds: 20) {
+            try await eventually("the edge stops asking") {
                 let before = upstream.requests.value
                 try await Task.sleep(for: .milliseconds(200))
                 return before > 0 && upstream.requests.value == before
@@ -106,7 +106,7 @@ import Testing
         } _: { edge, _ in
             let client = try RawSocket(port: edge.clearPort)
             try client.send(Self.get)
-            try await eventually("the exchange ends", seconds: 30) {
+            try await eventually("the exchange ends") {
                 await edge.counters("backend/bkdsc_a").aborted == 1
             }
         }
@@ -114,7 +114,7 @@ import Testing
 
     @Test func `a connection is closed when it idles, though its last answer had to queue`() async throws {
         var settings = TransportSettings()
-        settings.idleTimeout = 300
+        settings.idleTimeout = 1000
         settings.queueHighWater = 64 << 20
         let body = [UInt8](repeating: 1, count: 24 << 20)
         let upstream = try FakeUpstream { _ in HandlerResponse(status: 200, body: .bytes(body)) }
@@ -148,12 +148,12 @@ import Testing
             let client = try RawSocket(port: edge.clearPort)
             try client.send("GET / HTTP/1.1\r\nHost: \(Self.host)\r\nConnection: \(option)\r\n\r\n")
             if option == "keep-alive" { client.endWriting() }
-            _ = try await onThread { try client.receive(until: "\r\n\r\n") }
-            var received = 0
             // Reads only so much that the upstream gets rid of everything: the edge's queue is full then.
-            while sent.value == 0 {
-                received += try await onThread { try client.receive(count: 64 << 10).count }
-                await Task.yield()
+            var received = try await onThread {
+                _ = try client.receive(until: "\r\n\r\n")
+                var received = 0
+                while sent.value == 0 { received += try client.receive(count: 64 << 10).count }
+                return received
             }
             // Longer than a closed connection is lingered on.
             try await Task.sleep(for: .milliseconds(2500))

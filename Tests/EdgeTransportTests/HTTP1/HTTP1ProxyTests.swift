@@ -284,7 +284,7 @@ import Testing
                 $0.addEdge(host: Self.host, backend: "bkdsc_a", modules: ["circuit_breaker": breaker(1)])
             }
             healed.raise()
-            try await eventually("the breaker closes by itself", seconds: 30) {
+            try await eventually("the breaker closes by itself") {
                 try await onThread(ask).hasPrefix("HTTP/1.1 200 ")
             }
         }

@@ -77,7 +77,7 @@ import Testing
                 _ = try read(client, type: 3, stream: 1)
                 reset.raise()
             }
-            try await eventually("the stream is reset", seconds: 4) {
+            try await eventually("the stream is reset") {
                 try client.send(frame(6, [0, 0, 0, 0, 0, 0, 0, 0]))
                 try await Task.sleep(for: .milliseconds(20))
                 return reset.value == 1
@@ -88,7 +88,7 @@ import Testing
 
     @Test func `an upstream that falls silent after the client's window was closed is given up`() async throws {
         var settings = TransportSettings()
-        settings.bodyProgressTimeout = 400
+        settings.bodyProgressTimeout = 2000
         let upstream = try RawServer { connection in
             _ = try connection.receive(until: "\r\n\r\n")
             try connection.send("HTTP/1.1 200 OK\r\nContent-Length: 200000\r\n\r\n")

@@ -28,7 +28,7 @@ import Testing
         }) { edge, _ in
             let port = v6 ? edge.httpsPortV6 : edge.httpsPort
             let result = try await onThread {
-                try curl(Self.host, port: port, v6: v6, [version, "-w", " %{http_version} %{http_code}"])
+                try Command.curl(Self.host, port: port, v6: v6, [version, "-w", " %{http_version} %{http_code}"])
             }
             #expect(result.output == "hello \(v6 ? "::1" : "127.0.0.1") \(version == "--http2" ? "2" : "1.1") 200")
         }
@@ -38,7 +38,7 @@ import Testing
         try await withProxy({ HandlerResponse(status: 200, body: .bytes($0.body)) }) { edge, _ in
             let body = String(repeating: "0123456789abcdef", count: 60_000)
             let result = try await onThread {
-                try run(
+                try Command.run(
                     [
                         "curl", "-sk", "--http2", "--max-time", "20", "--resolve",
                         "\(Self.host):\(edge.httpsPort):127.0.0.1", "--data-binary", "@-",
@@ -52,7 +52,7 @@ import Testing
     @Test func `many streams of many connections are all answered`() async throws {
         try await withProxy({ _ in HandlerResponse(status: 200, body: .bytes(Array("hello".utf8))) }) { edge, _ in
             let result = try await onThread {
-                try run(
+                try Command.run(
                     [
                         "h2load", "-n", "2000", "-c", "10", "-m", "20", "--connect-to=127.0.0.1:\(edge.httpsPort)",
                         "https://\(Self.host):\(edge.httpsPort)/",
@@ -65,7 +65,7 @@ import Testing
     @Test func `cleartext HTTP/2 with prior knowledge is served where cleartext is`() async throws {
         try await withProxy({ _ in HandlerResponse(status: 200, body: .bytes(Array("hello".utf8))) }) { edge, _ in
             let result = try await onThread {
-                try run(
+                try Command.run(
                     [
                         "curl", "-s", "--http2-prior-knowledge", "--max-time", "10", "--resolve",
                         "\(Self.host):\(edge.clearPort):127.0.0.1", "http://\(Self.host):\(edge.clearPort)/",
@@ -81,7 +81,7 @@ import Testing
             await edge.change {
                 $0.addEdge(host: Self.host, backend: "bkdsc_none"); $0.addStatic("bkdsc_none", port: 1)
             }
-            let result = try await onThread { try curl(Self.host, port: edge.httpsPort, ["--http2", "-i"]) }
+            let result = try await onThread { try Command.curl(Self.host, port: edge.httpsPort, ["--http2", "-i"]) }
             #expect(result.output.hasPrefix("HTTP/2 502"))
             #expect(result.output.contains("ngrok-error-code: ERR_NGROK_3006"))
         }

@@ -66,7 +66,7 @@ import Testing
     }
 
     @Test func `a TCP edge's port that was taken is tried again with the next change`() async throws {
-        let port = try RawServer.freePort()
+        let port = try FreePorts.one()
         var holder: RawServer? = try RawServer(port: port) { _ in }
         let server = try RawServer { try $0.send("hi") }
         try await withEdge { configuration in

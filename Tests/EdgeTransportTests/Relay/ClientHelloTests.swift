@@ -53,7 +53,7 @@ import Testing
                     backend: BackendReference(id: "bkdsc_a"))
             } _: { edge in
                 let result = try await onThread {
-                    try run(["python3", "-c", Self.script, "\(edge.httpsPort)", name, size])
+                    try Command.run(["python3", "-c", Self.script, "\(edge.httpsPort)", name, size])
                 }
                 #expect(result.output == name + "\n", "\(result.errors)")
             }

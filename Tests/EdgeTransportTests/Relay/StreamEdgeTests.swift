@@ -16,7 +16,7 @@ import Testing
 
     @Test func `C79 a TCP edge passes bytes untouched and keeps half-close`() async throws {
         let server = try echoServer()
-        let port = try RawServer.freePort()
+        let port = try FreePorts.one()
         try await withEdge { configuration in
             configuration.addStatic("bkdsc_a", port: server.port)
             configuration.edges["edgtcp_1"] = EdgeConfiguration(
@@ -48,15 +48,13 @@ import Testing
                 id: "edgtls_1", kind: .tls, hostports: ["tls.example.com:443"],
                 backend: BackendReference(id: "bkdsc_a"))
         } _: { edge in
-            let result = try await onThread {
-                try run(
-                    [
-                        "openssl", "s_client", "-quiet", "-verify_quiet", "-ign_eof", "-connect",
-                        "127.0.0.1:\(edge.httpsPort)",
-                        "-servername", "tls.example.com",
-                    ], input: "marker bytes", seconds: 3)
-            }
-            #expect(result.output.contains("hi"), "\(result)")
+            let client = try RunningProcess(
+                [
+                    "openssl", "s_client", "-quiet", "-verify_quiet", "-ign_eof", "-connect",
+                    "127.0.0.1:\(edge.httpsPort)", "-servername", "tls.example.com",
+                ], input: "marker bytes")
+            try await eventually("the server's bytes arrive") { client.output.contains("hi") }
+            client.kill()
         }
     }
 
@@ -74,7 +72,7 @@ import Testing
                     modules: ["tls_termination": ["enabled": true, "terminate_at": "upstream"]],
                     backend: BackendReference(id: "bkdsc_a"))
             } _: { edge in
-                let result = try await onThread { try curl("zero.example.com", port: edge.httpsPort, ["-v"]) }
+                let result = try await onThread { try Command.curl("zero.example.com", port: edge.httpsPort, ["-v"]) }
                 #expect(result.output == "from inside", "\(result)")
             }
         }
@@ -82,7 +80,7 @@ import Testing
 
     @Test func `C51 an address that is not allowed is closed before the upstream hears of it`() async throws {
         let server = try echoServer()
-        let port = try RawServer.freePort()
+        let port = try FreePorts.one()
         try await withEdge { configuration in
             configuration.addStatic("bkdsc_a", port: server.port)
             configuration.policies["ipp_1"] = [IPPolicyRule(network: try! IPNetwork(cidr: "10.0.0.0/8"), allows: true)]

@@ -51,7 +51,9 @@ import Testing
             configuration.add("bkdhr_1", HTTPResponseBackend.self, ["status_code": 200, "body": "hello"])
             configuration.addEdge(host: "one.example.com", backend: "bkdhr_1")
         } _: { edge in
-            let result = try await onThread { try run(["python3", "-c", Self.script, "\(edge.httpsPort)", how]) }
+            let result = try await onThread {
+                try Command.run(["python3", "-c", Self.script, "\(edge.httpsPort)", how])
+            }
             #expect(result.output == String(repeating: "HTTP/1.1 200 OK\n", count: 3), "\(result.errors)")
         }
     }

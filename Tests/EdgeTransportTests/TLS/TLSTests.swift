@@ -6,10 +6,8 @@ import Testing
 
 /// TLS handshakes with the system's openssl and curl.
 @Suite struct TLSTests {
-    private func handshake(_ port: UInt16, _ name: String, _ options: [String] = []) throws -> CommandResult {
-        try run(
-            ["openssl", "s_client", "-connect", "127.0.0.1:\(port)", "-servername", name] + options, input: "",
-            seconds: 10)
+    private func handshake(_ port: UInt16, _ name: String, _ options: [String] = []) throws -> Command {
+        try Command.run(["openssl", "s_client", "-connect", "127.0.0.1:\(port)", "-servername", name] + options)
     }
 
     @Test func `C74 each name gets its own certificate, and a swap acts on the next handshake`() async throws {
@@ -48,7 +46,7 @@ import Testing
             configuration.addProxy("one.example.com", to: upstream.port)
         } _: { edge in
             let result = try await onThread {
-                try run(
+                try Command.run(
                     [
                         "sh", "-c",
                         """
@@ -71,9 +69,13 @@ import Testing
             configuration.addStatic("bkdsc_a", port: 1)
             configuration.edges["edghts_1"]?.modules["tls_termination"] = ["enabled": true, "min_version": "1.3"]
         } _: { edge in
-            let old = try await onThread { try curl("one.example.com", port: edge.httpsPort, ["--tls-max", "1.2"]) }
+            let old = try await onThread {
+                try Command.curl("one.example.com", port: edge.httpsPort, ["--tls-max", "1.2"])
+            }
             #expect(old.status != 0)
-            let new = try await onThread { try curl("one.example.com", port: edge.httpsPort, ["-o", "/dev/null"]) }
+            let new = try await onThread {
+                try Command.curl("one.example.com", port: edge.httpsPort, ["-o", "/dev/null"])
+            }
             #expect(new.status == 0)
         }
     }
@@ -88,7 +90,7 @@ import Testing
             configuration.addEdge("edghts_2", host: "two.example.com", backend: "bkdsc_a")
         } _: { edge in
             let result = try await onThread {
-                try curl(
+                try Command.curl(
                     "one.example.com", port: edge.httpsPort, ["-H", "Host: two.example.com", "-w", "%{http_code}"])
             }
             #expect(result.output.hasSuffix("421"))
