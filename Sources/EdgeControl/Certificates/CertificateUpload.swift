@@ -22,7 +22,10 @@ enum CertificateUpload {
             facts: CertificateFacts.read(leaf), notAfter: CertificateFacts.time(leaf.notValidAfter))
     }
 
-    private static func certificates(_ pem: String) throws(Fault) -> [Certificate] {
+    /// The certificates of a text, in its order; at least one.
+    /// - Parameter privateKey: the code for a private key; 1925 belongs to requests that also have one.
+    /// - Throws: 1900, 1910, 1911, 1919…1922.
+    static func certificates(_ pem: String, privateKey: Int = 1925) throws(Fault) -> [Certificate] {
         guard !pem.isEmpty else { throw Fault(1919, "No certificate PEM data was sent.") }
         guard pem.utf8.count <= maximumChain else {
             throw Fault(
@@ -40,7 +43,7 @@ enum CertificateUpload {
         for document in documents {
             guard document.discriminator == "CERTIFICATE" else {
                 if document.discriminator.hasSuffix("PRIVATE KEY") {
-                    throw Fault(1925, "The provided certificate is actually a private key.")
+                    throw Fault(privateKey, "The provided certificate is actually a private key.")
                 }
                 let type = document.discriminator.prefix(64)
                 throw Fault(

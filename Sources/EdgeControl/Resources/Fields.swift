@@ -64,13 +64,14 @@ struct Fields {
     }
 }
 
-/// `description` and `metadata`, which every kind has, with the codes of its own.
+/// `description` and `metadata`, which every kind has, with the codes of its own; `nil` where the public API documents
+/// none.
 struct TextFields: Sendable {
     static let fields = [
         Shape.Field("description", .text(maximum: 255)), Shape.Field("metadata", .text(maximum: 4096)),
     ]
-    let descriptionCode: Int
-    let metadataCode: Int
+    let descriptionCode: Int?
+    let metadataCode: Int?
 
     /// The texts of a new object.
     func create(_ fields: Fields) throws(Fault) -> [String: JSON] {
@@ -96,7 +97,7 @@ struct TextFields: Sendable {
         return texts
     }
 
-    private func check(_ name: String, _ text: String, _ limit: Int, _ code: Int) throws(Fault) {
+    private func check(_ name: String, _ text: String, _ limit: Int, _ code: Int?) throws(Fault) {
         guard text.utf8.count <= limit else {
             throw Fault(
                 code, "The \(name) is limited to \(limit) characters, but the provided value had \(text.utf8.count).")

@@ -69,6 +69,7 @@ enum Resources {
         ReservedDomains.self,
         ReservedAddresses.self,
         TLSCertificates.self,
+        CertificateAuthorities.self,
         IPPolicies.self,
         IPPolicyRules.self,
     ]
