@@ -74,17 +74,23 @@ public struct ApplyRequest: Codable, Sendable {
         public var body: JSON?
         /// The object's revision that the writer saw; another one refuses the whole request with 412.
         public var ifMatch: String?
+        /// A name for the object that this operation makes. Later operations write `${new:name}` for its identifier,
+        /// or `${new:name.field}` for one of its fields, as a whole string of a body, as a member's name, or as a
+        /// segment of their path.
+        public var name: String?
 
-        public init(method: String, path: String, body: JSON? = nil, ifMatch: String? = nil) {
+        public init(method: String, path: String, body: JSON? = nil, ifMatch: String? = nil, name: String? = nil) {
             self.method = method
             self.path = path
             self.body = body
             self.ifMatch = ifMatch
+            self.name = name
         }
 
         enum CodingKeys: String, CodingKey {
             case method, path, body
             case ifMatch = "if_match"
+            case name = "as"
         }
     }
 
@@ -125,27 +131,38 @@ public struct ApplyRequest: Codable, Sendable {
     /// Chosen by the writer, at most 64 characters: the same id again within ten minutes answers what the first
     /// one answered and writes nothing, so that a request whose answer was lost can be sent again.
     public var idempotencyID: String?
+    /// Change nothing; say everything that speaks against the request, and what it would change.
+    public var dryRun: Bool?
+    /// The configuration's revision that the writer saw; another one refuses the request with 412.
+    public var expectedRevision: UInt64?
 
     public init(
-        command: String? = nil, operations: [Operation], guard: Guard? = nil, idempotencyID: String? = nil
+        command: String? = nil, operations: [Operation], guard: Guard? = nil, idempotencyID: String? = nil,
+        dryRun: Bool? = nil, expectedRevision: UInt64? = nil
     ) {
         self.command = command
         self.operations = operations
         self.guard = `guard`
         self.idempotencyID = idempotencyID
+        self.dryRun = dryRun
+        self.expectedRevision = expectedRevision
     }
 
     enum CodingKeys: String, CodingKey {
         case command, operations
         case `guard`
         case idempotencyID = "idempotency_id"
+        case dryRun = "dry_run"
+        case expectedRevision = "expected_revision"
     }
 }
 
 /// Answer of `POST /selvage/apply`, 200.
 public struct ApplyAnswer: Codable, Sendable {
     public struct Result: Codable, Sendable {
+        /// 0 in a dry run for an operation that fails.
         public var status: Int
+        /// Absent in a dry run.
         public var body: JSON?
 
         public init(status: Int, body: JSON?) {
@@ -154,14 +171,72 @@ public struct ApplyAnswer: Codable, Sendable {
         }
     }
 
+    /// One thing that speaks against a request.
+    public struct Fault: Codable, Sendable, Hashable {
+        /// Counted from 0; `nil` when it is the request as a whole.
+        public var operation: Int?
+        public var method: String?
+        public var path: String?
+        /// The object that could not serve, when it was found out by compiling the whole.
+        public var object: String?
+        public var status: Int
+        public var errorCode: String?
+        public var message: String
+        /// The earlier operation whose failure is the likely cause of this one.
+        public var becauseOf: Int?
+
+        public init(
+            operation: Int?, method: String? = nil, path: String? = nil, object: String? = nil, status: Int,
+            errorCode: String?, message: String, becauseOf: Int? = nil
+        ) {
+            self.operation = operation
+            self.method = method
+            self.path = path
+            self.object = object
+            self.status = status
+            self.errorCode = errorCode
+            self.message = message
+            self.becauseOf = becauseOf
+        }
+
+        enum CodingKeys: String, CodingKey {
+            case operation, method, path, object, status
+            case errorCode = "error_code"
+            case message = "msg"
+            case becauseOf = "because_of"
+        }
+    }
+
+    /// The revision after the request; in a dry run the one in force.
     public var revision: UInt64
     public var results: [Result]
     public var `guard`: GuardStatus?
+    /// Only in a dry run, as is all that follows.
+    public var dryRun: Bool?
+    /// Empty when the request would be carried out.
+    public var faults: [Fault]?
+    /// What the operations without a fault would change. Identifiers of objects that would be made are examples.
+    public var changes: [AuditRecord.Change]?
+    /// How many more changes there are than `changes` has.
+    public var omitted: Int?
 
-    public init(revision: UInt64, results: [Result], guard: GuardStatus?) {
+    public init(
+        revision: UInt64, results: [Result], guard: GuardStatus?, dryRun: Bool? = nil, faults: [Fault]? = nil,
+        changes: [AuditRecord.Change]? = nil, omitted: Int? = nil
+    ) {
         self.revision = revision
         self.results = results
         self.guard = `guard`
+        self.dryRun = dryRun
+        self.faults = faults
+        self.changes = changes
+        self.omitted = omitted
+    }
+
+    enum CodingKeys: String, CodingKey {
+        case revision, results, faults, changes, omitted
+        case `guard`
+        case dryRun = "dry_run"
     }
 }
 

@@ -13,13 +13,26 @@ struct JSONReader {
     static let maximumDepth = 32
 
     private var bytes: UnsafeBufferPointer<UInt8>
+    private let depthLimit: Int
     private var position = 0
 
+    private init(bytes: UnsafeBufferPointer<UInt8>, depthLimit: Int) {
+        self.bytes = bytes
+        self.depthLimit = depthLimit
+    }
+
+    /// A document that the store wrote: what a client may nest lies deeper there.
     /// - Throws: `Mistake`.
-    static func read(_ bytes: [UInt8]) throws(Mistake) -> JSON {
+    static func readKept(_ text: String) throws(Mistake) -> JSON {
+        try read(Array(text.utf8), depth: maximumDepth * 2)
+    }
+
+    /// - Parameter depth: the most levels; an element of the outermost is at level 1.
+    /// - Throws: `Mistake`.
+    static func read(_ bytes: [UInt8], depth: Int = maximumDepth) throws(Mistake) -> JSON {
         // A typed error does not pass `withUnsafeBufferPointer`, so the outcome does.
         let outcome = bytes.withUnsafeBufferPointer { buffer -> Result<JSON, Mistake> in
-            var reader = JSONReader(bytes: buffer)
+            var reader = JSONReader(bytes: buffer, depthLimit: depth)
             do throws(Mistake) { return .success(try reader.document()) } catch { return .failure(error) }
         }
         return try outcome.get()
@@ -45,7 +58,7 @@ struct JSONReader {
     }
 
     private mutating func value(depth: Int) throws(Mistake) -> JSON {
-        guard depth <= JSONReader.maximumDepth else { throw .tooDeep }
+        guard depth <= depthLimit else { throw .tooDeep }
         skipSpace()
         switch current {
         case UInt8(ascii: "{"): return try object(depth: depth)

@@ -49,6 +49,12 @@ struct Edit: Sendable {
     /// Runs the write and checks what it left against the whole configuration.
     /// - Throws: `Fault` or `APIErrorBody`; the draft is then to be thrown away.
     func run(_ draft: inout ConfigurationDraft, _ call: EditCall) throws -> EditAnswer {
+        // RFC 9110, 13.1.1: nothing matches what does not exist yet, nor does `*`.
+        if method == "POST", let ifMatch = call.ifMatch {
+            throw APIErrorBody(
+                errorCode: nil, statusCode: 412,
+                message: "If-Match '\(ifMatch.prefix(64))' cannot be met: the object is yet to be made.")
+        }
         let answer = try body(&draft, call)
         try draft.check()
         return answer

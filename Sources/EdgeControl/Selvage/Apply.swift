@@ -1,159 +1,165 @@
-import Crypto
 import EdgeCore
 import Shared
 
 /// `POST /selvage/apply`: several writes of the public API in one transaction, all or none.
 struct Apply: Sendable {
-    static let maximumOperations = 500
-    /// Seconds for which the same idempotency id answers the same.
-    static let memory: Int64 = 600
+    static let maximumOperations = 10_000
+    /// Bytes that its body may have; the import of a large configuration is one request.
+    static let maximumBody = 32 << 20
 
     private let call: OperationCall
     private let service: ConfigurationService
-    private let request: ApplyRequest
-    private let steps: [(edit: Edit, call: EditCall)]
+    private let conditions: WriteConditions
+    private let operations: [JSON]
 
-    /// - Throws: 400 for a body of another shape, 404 for a path without a write operation.
+    /// - Throws: 400 for a body of another form.
     init(_ call: OperationCall, _ service: ConfigurationService) throws {
         self.call = call
         self.service = service
-        let fields = try Fields(call.body, known: ["command", "operations", "guard", "idempotency_id"])
-        // A name that is not known may be a misspelt condition: leaving it out would write without it.
-        for operation in fields["operations"]?.arrayValue ?? [] {
-            _ = try Fields(operation, known: ["method", "path", "body", "if_match"])
+        let fields = try Fields(call.body, known: WriteConditions.names + ["operations"])
+        conditions = try WriteConditions(fields)
+        guard let operations = fields["operations"]?.arrayValue else {
+            throw Fields.wrongType("operations", "a list of operations")
         }
-        if let wanted = fields["guard"] {
-            _ = try Fields(wanted, known: ["seconds", "session", "max_error_rate", "max_p95", "min_samples"])
-        }
-        do {
-            request = try WireJSON.decode(ApplyRequest.self, from: call.body ?? .object([:]))
-        } catch {
-            throw Fault(213, "The application/json request body could not be parsed: it is no apply request.")
-        }
-        guard request.operations.count <= Apply.maximumOperations else {
+        guard operations.count <= Apply.maximumOperations else {
             throw Fault(nil, "One request may have at most \(Apply.maximumOperations) operations.")
         }
-        if let id = request.idempotencyID, !(1...64).contains(id.unicodeScalars.count) {
-            throw Fault(nil, "An idempotency_id has between 1 and 64 characters.")
-        }
-        let table = ResourceOperations.edits(service.catalogue)
-        steps = try request.operations.enumerated().map { index, operation in
-            guard let (edit, parameters) = table.find(method: operation.method, path: operation.path) else {
-                throw APIErrorBody(
-                    errorCode: nil, statusCode: 404, message: "Not Found",
-                    details: ["path": String(operation.path.prefix(1024)), "operation": String(index)])
-            }
-            let body = operation.method == "DELETE" ? nil : operation.body
-            let edited = EditCall(
-                parameters: parameters, body: body, baseURL: call.baseURL, ifMatch: operation.ifMatch)
-            return (edit, edited)
-        }
+        self.operations = operations
     }
 
     func run() async throws -> HandlerResponse {
-        try await service.alone {
-            if let earlier = try await earlierAnswer() { return earlier }
+        conditions.isDryRun ? try rehearse() : try await carryOut()
+    }
+
+    /// Every operation, or in its place what is wrong with its form.
+    private func steps() -> [Result<ApplyStep, any Error>] {
+        let table = ResourceOperations.edits(service.catalogue)
+        var known: Set<String> = []
+        return operations.enumerated().map { index, operation in
+            let step = Result {
+                try ApplyStep(operation, index: index, known: known, table: table, call: call)
+            }
+            // Also a failed operation gives its name: what needs it follows from the failure.
+            if let name = operation["as"]?.stringValue { known.insert(name) }
+            return step
+        }
+    }
+
+    // MARK: All or nothing
+
+    /// Made once per attempt, so that a guard is planned for what the attempt really does.
+    private final class Done: Sendable {
+        let results: [ApplyAnswer.Result]
+        /// As they are kept for the same request again.
+        let kept: [ApplyAnswer.Result]
+        let plan: GuardPlan?
+
+        init(results: [ApplyAnswer.Result], kept: [ApplyAnswer.Result], plan: GuardPlan?) {
+            self.results = results
+            self.kept = kept
+            self.plan = plan
+        }
+    }
+
+    private func carryOut() async throws -> HandlerResponse {
+        var steps: [ApplyStep] = []
+        for (index, step) in self.steps().enumerated() {
+            do { steps.append(try step.get()) } catch { throw located(error, index) }
+        }
+        let write = write(steps)
+        return try await service.alone {
+            if let earlier = try await conditions.earlierAnswer(call, service) { return earlier }
             let outcome = try await service.performAlone(write)
-            var answer = answer(outcome.result, revision: outcome.state.revision)
+            let revision = outcome.state.revision
+            var answer = ApplyAnswer(revision: revision, results: outcome.result.results, guard: nil)
             if let plan = outcome.result.plan, outcome.audit != nil {
                 answer.guard = await service.guardStarting?.startGuard(plan)
-                if let final = try storedAnswer(answer) { try await service.store.keep(final) }
+                let again = ApplyAnswer(revision: revision, results: outcome.result.kept, guard: answer.guard)
+                if let final = try conditions.stored(again, call, service) { try await service.store.keep(final) }
             }
             return try .json(encoding: answer)
         }
     }
 
-    // MARK: The transaction
-
-    /// Made once per attempt, so that a guard is planned for what the attempt really does.
-    private final class Result: Sendable {
-        let answers: [EditAnswer]
-        let plan: GuardPlan?
-
-        init(answers: [EditAnswer], plan: GuardPlan?) {
-            self.answers = answers
-            self.plan = plan
+    private func write(_ steps: [ApplyStep]) -> ConfigurationService.Write<Done> {
+        let author = ConfigurationService.Author(
+            principal: call.principal.name, origin: "socket", command: command)
+        return ConfigurationService.Write(author: author) { draft in
+            try conditions.check(draft.base)
+            var results: [ApplyAnswer.Result] = []
+            var kept: [ApplyAnswer.Result] = []
+            var made: ApplyStep.Made = [:]
+            for step in steps {
+                do {
+                    let (answer, document) = try step.run(&draft, &made)
+                    results.append(.init(status: answer.status, body: answer.document))
+                    kept.append(.init(status: answer.status, body: document))
+                } catch {
+                    throw located(error, step.index)
+                }
+            }
+            let plan = try conditions.plan(draft, command: command, by: call.principal, service)
+            return Done(results: results, kept: kept, plan: plan)
+        } complete: { transaction, done in
+            transaction.guardPlan = done.plan
+            let again = ApplyAnswer(revision: transaction.revision, results: done.kept, guard: nil)
+            transaction.answer = try conditions.stored(again, call, service)
         }
     }
 
     private var command: String {
-        if let written = (request.command ?? call.command).flatMap(AdminAPI.sanitise) { return written }
-        let list = request.operations.map { "\($0.method) \($0.path)" }.joined(separator: "; ")
-        return AdminAPI.sanitise(list) ?? "apply"
-    }
-
-    private var write: ConfigurationService.Write<Result> {
-        let author = ConfigurationService.Author(
-            principal: call.principal.name, origin: "socket", command: command)
-        return ConfigurationService.Write(author: author) { draft in
-            var answers: [EditAnswer] = []
-            for (index, step) in steps.enumerated() {
-                do {
-                    answers.append(try step.edit.run(&draft, step.call))
-                } catch let fault as Fault {
-                    throw APIErrorBody(fault, details: details(index))
-                } catch var error as APIErrorBody {
-                    error.details.merge(details(index)) { old, _ in old }
-                    throw error
-                }
-            }
-            return Result(answers: answers, plan: try plan(draft))
-        } complete: { transaction, result in
-            transaction.guardPlan = result.plan
-            transaction.answer = try storedAnswer(answer(result, revision: transaction.revision))
+        if let written = conditions.command ?? call.command { return written }
+        // The trail shows the first of them; the record's changes tell the rest.
+        let list = operations.prefix(50).map { operation in
+            let line = ApplyStep.line(operation)
+            return "\(line.method) \(line.path)"
         }
+        return AdminAPI.sanitise(list.joined(separator: "; ")) ?? "apply"
     }
 
-    /// Where in the request an error is.
-    private func details(_ index: Int) -> [String: String] {
-        let operation = request.operations[index]
-        return [
-            "operation": String(index), "operation_path": String("\(operation.method) \(operation.path)".prefix(1024)),
+    /// An error with its place in the request.
+    private func located(_ error: any Error, _ index: Int) -> any Error {
+        guard error is EdgeCore.Fault || error is APIErrorBody else { return error }
+        var body = ApplyRehearsal.body(error)
+        let line = ApplyStep.line(operations[index])
+        let place = [
+            "operation": String(index), "operation_path": "\(line.method) \(line.path)",
             "operation_id": Identity.make("op", time: service.clock()),
         ]
+        body.details.merge(place) { old, _ in old }
+        return body
     }
 
-    private func plan(_ draft: ConfigurationDraft) throws(Fault) -> GuardPlan? {
-        guard let wanted = request.guard else { return nil }
-        guard let guards = service.guardStarting else {
-            throw Fault(nil, "Guards are not available on this server.", status: 503)
+    // MARK: Only asked
+
+    private func rehearse() throws -> HandlerResponse {
+        let steps = steps()
+        let (judged, draft, unserved) = try service.rehearse(call.principal.name) { draft in
+            var rehearsal = ApplyRehearsal()
+            do { try conditions.check(draft.base) } catch { rehearsal.note(error) }
+            for (index, step) in steps.enumerated() {
+                switch step {
+                case .success(let step): rehearsal.judge(step, &draft)
+                case .failure(let error):
+                    let operation = operations[index]
+                    rehearsal.refuse(
+                        index, ApplyStep.line(operation), name: operation["as"]?.stringValue, error)
+                }
+            }
+            do {
+                try draft.check()
+                _ = try conditions.plan(draft, command: command, by: call.principal, service)
+            } catch {
+                rehearsal.note(error)
+            }
+            return rehearsal
         }
-        let old = ConfigurationView(state: draft.base, baseURL: "", nestsRoutes: false)
-        let new = ConfigurationView(state: draft.state, baseURL: "", nestsRoutes: false)
-        let changes = draft.changes.filter(\.isSubstantial).map { change in
-            AuditRecord.Change(
-                kind: change.kind?.rawValue ?? "", id: change.id, before: change.before.map(old.document),
-                after: change.after.map(new.document))
-        }
-        return try guards.planGuard(wanted, command: command, principal: call.principal.name, changes: changes)
-    }
-
-    private func answer(_ result: Result, revision: UInt64) -> ApplyAnswer {
-        ApplyAnswer(
-            revision: revision, results: result.answers.map { .init(status: $0.status, body: $0.document) }, guard: nil)
-    }
-
-    // MARK: The same request again
-
-    private var key: String? { request.idempotencyID.map { "\(call.principal.uid)/\($0)" } }
-    /// A hash, as a request may hold a private key.
-    private var question: String {
-        SHA256.hash(data: (call.body ?? .null).bytes).map { String($0, radix: 16) }.joined(separator: ".")
-    }
-
-    private func storedAnswer(_ answer: ApplyAnswer) throws -> StoredAnswer? {
-        guard let key else { return nil }
-        let body = String(decoding: try WireJSON.encode(answer), as: UTF8.self)
-        return StoredAnswer(
-            key: key, request: question, body: body, expires: service.clock().seconds + Apply.memory)
-    }
-
-    private func earlierAnswer() async throws -> HandlerResponse? {
-        guard let key, let earlier = try await service.store.answer(key, now: service.clock()) else { return nil }
-        guard earlier.request == question else {
-            throw Fault(nil, "This idempotency_id belongs to another request of the last ten minutes.", status: 409)
-        }
-        return HandlerResponse(
-            status: 200, fields: [("content-type", "application/json")], body: .bytes(Array(earlier.body.utf8)))
+        var rehearsal = judged
+        for (object, fault) in unserved { rehearsal.note(fault, object: object) }
+        let shown = ShownChanges(draft.changes, from: draft.base, to: draft.state, within: .answer)
+        return try .json(
+            encoding: ApplyAnswer(
+                revision: draft.base.revision, results: rehearsal.results, guard: nil, dryRun: true,
+                faults: rehearsal.faults, changes: shown.changes, omitted: shown.omitted))
     }
 }

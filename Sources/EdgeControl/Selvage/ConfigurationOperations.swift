@@ -1,29 +1,64 @@
 import EdgeCore
-import Foundation
 import Shared
 
 /// What lies below `/selvage/` and belongs to the configuration.
 public enum ConfigurationOperations {
     public static func all(_ service: ConfigurationService) -> [Operation] {
+        reads(service) + writes(service) + HistoryOperations.all(service)
+    }
+
+    private static func reads(_ service: ConfigurationService) -> [Operation] {
         [
-            Operation("GET", "/selvage/configuration", role: .viewer) { call in
+            Operation(
+                "GET", "/selvage/configuration", role: .viewer,
+                .read("Answers every object, at one revision.", gives: SelvageShapes.configuration)
+            ) { call in
                 try .json(encoding: listing(service, baseURL: call.baseURL))
             },
-            Operation("GET", "/selvage/revision", role: .viewer) { _ in
+            Operation(
+                "GET", "/selvage/revision", role: .viewer,
+                .read("Answers the configuration's revision.", gives: SelvageShapes.revision)
+            ) { _ in
                 .json(["revision": .int(Int64(clamping: service.revision))])
             },
-            Operation("GET", "/selvage/audit", role: .viewer) { call in try await audit(call, service) },
-            Operation("GET", "/selvage/authority", role: .viewer) { _ in
+            Operation(
+                "GET", "/selvage/audit", role: .viewer,
+                OperationDescription(
+                    "Lists writes, also refused ones, newest first.", query: SelvageShapes.auditQuery,
+                    gives: .object(SelvageShapes.audit))
+            ) { call in try await audit(call, service) },
+            Operation(
+                "GET", "/selvage/authority", role: .viewer,
+                .read("Answers the internal authority's certificate.", gives: SelvageShapes.authority)
+            ) { _ in
                 .json(["certificate_pem": .string(service.authority.certificatePEM)])
             },
             // The same as a file, for `curl -o`.
-            Operation("GET", "/selvage/ca", role: .viewer) { _ in
+            Operation(
+                "GET", "/selvage/ca", role: .viewer,
+                OperationDescription("Answers the internal authority's certificate as a PEM file.", gives: .text)
+            ) { _ in
                 HandlerResponse(
                     status: 200, fields: [("content-type", "application/x-pem-file")],
                     body: .bytes(Array(service.authority.certificatePEM.utf8)))
             },
-            Operation("POST", "/selvage/apply", role: .operator) { call in try await Apply(call, service).run() },
-            Operation("POST", "/selvage/undo", role: .operator) { call in try await undo(call, service) },
+        ]
+    }
+
+    private static func writes(_ service: ConfigurationService) -> [Operation] {
+        [
+            Operation(
+                "POST", "/selvage/apply", role: .operator,
+                OperationDescription(
+                    "Carries out several writes of the public API, all or none.", takes: SelvageShapes.apply,
+                    gives: .object(SelvageShapes.applied))
+            ) { call in try await Apply(call, service).run() },
+            Operation(
+                "POST", "/selvage/undo", role: .operator,
+                OperationDescription(
+                    "Puts back what one write changed.", takes: SelvageShapes.undo,
+                    gives: .object(SelvageShapes.undone))
+            ) { call in try await undo(call, service) },
         ]
     }
 
@@ -39,20 +74,11 @@ public enum ConfigurationOperations {
             revision: state.revision, objects: objects, modules: service.catalogue.modules.listings)
     }
 
-    /// Records, newest first: `limit` 1…200 (default 50), `before` an identifier.
     private static func audit(_ call: OperationCall, _ service: ConfigurationService) async throws -> HandlerResponse {
-        let number = { (name: String) throws(Fault) -> UInt64? in
-            guard let text = try call.single(name) else { return nil }
-            guard let value = UInt64(text) else {
-                throw Fault(244, "The value '\(text.prefix(32))' of the query parameter \(name) is not a number.")
-            }
-            return value
-        }
-        let limit = try number("limit") ?? 50
-        guard (1...200).contains(limit) else {
-            throw Fault(233, "The query parameter limit must be between 1 and 200, but is \(limit).")
-        }
-        let records = try await service.store.audit(limit: Int(limit), before: try number("before"))
+        try Queries.known(["limit", "before", "refused"], call)
+        let limit = try Queries.limit(call, standard: 50, most: 200)
+        let records = try await service.store.audit(
+            limit: limit, before: try Queries.number("before", call), refused: try Queries.flag("refused", call))
         return try .json(encoding: ["audit": records])
     }
 

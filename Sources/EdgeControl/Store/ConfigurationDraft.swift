@@ -109,6 +109,19 @@ struct ConfigurationDraft: Sendable {
         unchecked.insert(id)
     }
 
+    /// Runs `work` on a copy, and takes over what it did only if it succeeds.
+    mutating func attempt<Result>(_ work: (inout ConfigurationDraft) throws -> Result) throws -> Result {
+        var trial = self
+        // The lists of what was touched would be copied at every attempt.
+        trial.touched = []
+        trial.known = []
+        let result = try work(&trial)
+        state = trial.state
+        for id in trial.touched where known.insert(id).inserted { touched.append(id) }
+        unchecked = trial.unchecked
+        return result
+    }
+
     // MARK: Checking
 
     /// Checks what was touched since the last check against the whole configuration: nothing refers to what does not

@@ -108,7 +108,7 @@ extension ConfigurationService: GuardStore {
 extension ConfigurationService {
     /// The latest audit records, oldest first; none when they cannot be read.
     public func recentAudit(_ limit: Int) async -> [AuditRecord] {
-        Array(((try? await store.audit(limit: max(0, limit), before: nil)) ?? []).reversed())
+        Array(((try? await store.audit(limit: max(0, limit), before: nil, refused: nil)) ?? []).reversed())
     }
 
     /// Puts a deed into the audit trail that is no change of the configuration, e.g. forcing a breaker open.

@@ -159,12 +159,35 @@ public final class ConfigurationService: Sendable {
         let touched = ConfigurationService.touched(draft.changes)
         after.configuration.update(touched, from: after.state)
         let compilation = compiler.prepare(after.configuration, touched: touched, previous: before.snapshot)
-        let snapshot = compilation.snapshot
-        for (id, fault) in snapshot.faults.sorted(by: { $0.key < $1.key }) {
-            if touched.contains(id), before.snapshot?.faults[id] == nil { throw fault }
-        }
-        after.snapshot = snapshot
+        let faults = ConfigurationService.faults(of: compilation, touched: touched, before: before)
+        if let first = faults.first { throw first.fault }
+        after.snapshot = compilation.snapshot
         return (after, compilation)
+    }
+
+    /// What could be served before, or is not old, and cannot be served any more.
+    private static func faults(
+        of compilation: Compilation, touched: Set<String>, before: Published
+    ) -> [(id: String, fault: Fault)] {
+        compilation.snapshot.faults.sorted { $0.key < $1.key }
+            .filter { touched.contains($0.key) && before.snapshot?.faults[$0.key] == nil }
+            .map { ($0.key, $0.value) }
+    }
+
+    /// A write that is only asked about: runs on a draft that nobody commits, and compiles what would be served.
+    /// - Returns: the draft with all that succeeded, and what could not be served, by object.
+    func rehearse<Result>(
+        _ principal: String, _ body: (inout ConfigurationDraft) throws -> Result
+    ) throws -> (result: Result, draft: ConfigurationDraft, faults: [(id: String, fault: Fault)]) {
+        let before = published.withLock { $0 }
+        var draft = ConfigurationDraft(base: before.state, effects: effects, principal: principal)
+        let result = try body(&draft)
+        let touched = ConfigurationService.touched(draft.changes)
+        var configuration = before.configuration
+        configuration.update(touched, from: draft.committed())
+        let compilation = compiler.forRehearsal.prepare(
+            configuration, touched: touched, previous: before.snapshot)
+        return (result, draft, ConfigurationService.faults(of: compilation, touched: touched, before: before))
     }
 
     private static func touched(_ changes: [ObjectChange]) -> Set<String> {
@@ -175,17 +198,11 @@ public final class ConfigurationService: Sendable {
         _ draft: ConfigurationDraft, _ state: ConfigurationState, _ author: Author
     ) -> StoreTransaction {
         let changes = draft.changes
-        // Relative addresses: a record belongs to no client.
-        let old = ConfigurationView(state: draft.base, baseURL: "", nestsRoutes: false)
-        let new = ConfigurationView(state: state, baseURL: "", nestsRoutes: false)
-        let shown = changes.filter(\.isSubstantial).map { change in
-            AuditRecord.Change(
-                kind: change.kind?.rawValue ?? "", id: change.id, before: change.before.map(old.document),
-                after: change.after.map(new.document))
-        }
+        let shown = ShownChanges(changes, from: draft.base, to: state, within: .record)
         let audit = AuditRecord(
             id: 0, at: draft.effects.now.text, principal: author.principal, origin: author.origin,
-            command: author.command, revision: state.revision, changes: shown)
+            command: author.command, revision: state.revision, changes: shown.changes,
+            omitted: shown.omitted > 0 ? shown.omitted : nil)
         return StoreTransaction(
             expected: draft.base.revision, revision: state.revision, changes: changes, marks: state.marks, audit: audit)
     }
@@ -197,8 +214,8 @@ public final class ConfigurationService: Sendable {
         revision: 0, edges: [:], hosts: HostTable([]), ports: [:], certificates: HostTable([]), faults: [:])
 
     private func tell(_ audit: AuditRecord) {
-        let count = audit.changes.count
-        let objects = count == 1 ? audit.changes[0].id : "\(count) objects"
+        let count = audit.changes.count + (audit.omitted ?? 0)
+        let objects = audit.changes.count == 1 && count == 1 ? audit.changes[0].id : "\(count) objects"
         sinks.event(
             .info, "configuration.changed", audit.changes.first?.id ?? "",
             "\(audit.principal): \(audit.command) (\(objects), revision \(audit.revision))")

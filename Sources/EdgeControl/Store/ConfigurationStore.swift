@@ -74,7 +74,8 @@ public protocol ConfigurationStore: Sendable {
     /// - Throws: `StoreConflict` when the store's revision is not the expected one.
     func commit(_ transaction: StoreTransaction) async throws -> UInt64
     /// Audit records, newest first, with an identifier below `before`.
-    func audit(limit: Int, before: UInt64?) async throws -> [AuditRecord]
+    /// - Parameter refused: only refused writes, or only those carried out; `nil` for both.
+    func audit(limit: Int, before: UInt64?, refused: Bool?) async throws -> [AuditRecord]
     /// The objects before and after an audited write; `nil` when they are not kept (any more).
     func changes(ofAudit id: UInt64) async throws -> [ObjectChange]?
     /// Guards that have not ended.
@@ -88,6 +89,95 @@ public protocol ConfigurationStore: Sendable {
     func keep(_ answer: StoredAnswer) async throws
     /// Every revision that is committed from here on.
     func revisions() -> AsyncStream<UInt64>
+
+    /// The oldest revision whose configuration can still be told: every change since is kept.
+    func oldestRevision() async throws -> UInt64
+    /// Objects as they were at one revision and at a later one, ordered by identifier; an object may be the same in
+    /// both. `after` and `limit` select a page.
+    func changes(_ range: RevisionRange, after: String?, limit: Int?) async throws -> [ObjectChange]
+    /// What writes did to an object, newest first, with a revision below `before`.
+    func history(of id: String, limit: Int, before: UInt64?) async throws -> [ObjectRevision]
+    /// Writes that changed objects, newest first, with a revision below `before`; also those whose documents are not
+    /// kept any more.
+    func revisionRecords(limit: Int, before: UInt64?) async throws -> [RevisionRecord]
+    /// Writes refusals into the audit trail, new ones and those whose count went up.
+    /// - Returns: the records' identifiers, in the same order.
+    func keep(_ refusals: [StoredRefusal]) async throws -> [UInt64]
+}
+
+/// What changed after one revision, up to and with another.
+public struct RevisionRange: Sendable, Hashable {
+    public var after: UInt64
+    public var through: UInt64
+    /// Only this object and its parts.
+    public var object: String?
+
+    public init(after: UInt64, through: UInt64, object: String? = nil) {
+        self.after = after
+        self.through = through
+        self.object = object
+    }
+}
+
+/// One write to one object. Whole documents, secrets included.
+public struct ObjectRevision: Sendable, Hashable {
+    /// Of the write, without its changes.
+    public var record: RevisionRecord
+    public var change: ObjectChange
+
+    public init(record: RevisionRecord, change: ObjectChange) {
+        self.record = record
+        self.change = change
+    }
+}
+
+/// Who made a revision.
+public struct RevisionRecord: Sendable, Hashable {
+    public var revision: UInt64
+    public var audit: UInt64
+    public var at: String
+    public var principal: String
+    public var origin: String
+    public var command: String
+    /// How many objects it changed.
+    public var objects: Int
+
+    public init(
+        revision: UInt64, audit: UInt64, at: String, principal: String, origin: String, command: String, objects: Int
+    ) {
+        self.revision = revision
+        self.audit = audit
+        self.at = at
+        self.principal = principal
+        self.origin = origin
+        self.command = command
+        self.objects = objects
+    }
+}
+
+/// A refused write on its way into the audit trail.
+public struct StoredRefusal: Sendable, Hashable {
+    /// The record's identifier when it is there already, else 0.
+    public var record: AuditRecord
+
+    public init(record: AuditRecord) { self.record = record }
+}
+
+/// How much of the past a store keeps. What is older goes first, except what a running guard may put back; the newest
+/// write is kept however large it is.
+public struct HistoryLimits: Sendable, Hashable {
+    /// Writes whose documents are kept, for undo, history, comparing and going back.
+    public var writes = 10_000
+    /// Bytes of those documents.
+    public var bytes = 256 << 20
+    /// Audit records of writes that were carried out.
+    public var audit = 100_000
+    /// Bytes of their documents.
+    public var auditBytes = 128 << 20
+    /// Audit records of refused writes, which have a bound of their own so that they push out nothing else.
+    public var refusals = 5_000
+
+    public init() {}
 }
 
 /// Somebody else has written since.

@@ -16,15 +16,13 @@ public final class SQLiteStore: ConfigurationStore {
     private let queue = DispatchQueue(label: "selvage.store")
     private let watchers = Mutex<[UUID: AsyncStream<UInt64>.Continuation]>([:])
 
-    /// Writes whose documents are kept for undo.
-    static let keptChanges = 1000
-    /// Audit records that are kept at all.
-    static let keptAudit = 100_000
+    private let limits: HistoryLimits
 
     /// Opens the file, or makes it.
     /// - Throws: `StoreFailure`, which names the path.
-    public init(path: String) throws {
+    public init(path: String, keeping limits: HistoryLimits = HistoryLimits()) throws {
         self.path = path
+        self.limits = limits
         do {
             try SQLiteStore.claim(path)
             var configuration = GRDB.Configuration()
@@ -98,11 +96,12 @@ public final class SQLiteStore: ConfigurationStore {
         }
     }
 
-    public func audit(limit: Int, before: UInt64?) async throws -> [AuditRecord] {
-        try await run { [database, path] in
+    public func audit(limit: Int, before: UInt64?, refused: Bool?) async throws -> [AuditRecord] {
+        let which = refused.map { $0 ? "AND status IS NOT NULL" : "AND status IS NULL" } ?? ""
+        return try await run { [database, path] in
             try database.read { database in
                 let rows = try Row.fetchAll(
-                    database, sql: "SELECT * FROM audit WHERE id < ? ORDER BY id DESC LIMIT ?",
+                    database, sql: "SELECT * FROM audit WHERE id < ? \(which) ORDER BY id DESC LIMIT ?",
                     arguments: [before.map { Int64(clamping: $0) } ?? Int64.max, limit])
                 return try rows.map { try StoreSchema.audit($0, path: path) }
             }
@@ -144,11 +143,43 @@ public final class SQLiteStore: ConfigurationStore {
         }
     }
 
+    // MARK: History
+
+    public func oldestRevision() async throws -> UInt64 {
+        try await run { [database] in try database.read { try StoreSchema.oldestRevision($0) } }
+    }
+
+    public func changes(_ range: RevisionRange, after: String?, limit: Int?) async throws -> [ObjectChange] {
+        try await run { [database, path] in
+            try database.read { try StoreSchema.changes($0, range, after: after, limit: limit, path: path) }
+        }
+    }
+
+    public func history(of id: String, limit: Int, before: UInt64?) async throws -> [ObjectRevision] {
+        try await run { [database, path] in
+            try database.read { try StoreSchema.history($0, of: id, limit: limit, before: before, path: path) }
+        }
+    }
+
+    public func revisionRecords(limit: Int, before: UInt64?) async throws -> [RevisionRecord] {
+        try await run { [database] in
+            try database.read { database in
+                try Row.fetchAll(
+                    database,
+                    sql: """
+                        SELECT id, at, principal, origin, command, revision, objects FROM audit
+                        WHERE objects > 0 AND revision < ? ORDER BY revision DESC LIMIT ?
+                        """, arguments: [before.map { Int64(clamping: $0) } ?? Int64.max, limit]
+                ).map(StoreSchema.revisionRecord)
+            }
+        }
+    }
+
     // MARK: Writing
 
     public func commit(_ transaction: StoreTransaction) async throws -> UInt64 {
-        let id = try await run { [database] in
-            try database.write { try StoreSchema.write(transaction, $0) }
+        let id = try await run { [database, limits] in
+            try database.write { try StoreSchema.write(transaction, $0, keeping: limits) }
         }
         for continuation in watchers.withLock({ Array($0.values) }) { continuation.yield(transaction.revision) }
         return id
@@ -163,6 +194,16 @@ public final class SQLiteStore: ConfigurationStore {
     public func forgetGuard(_ id: String) async throws {
         try await run { [database] in
             try database.write { try $0.execute(sql: "DELETE FROM guard WHERE id = ?", arguments: [id]) }
+        }
+    }
+
+    public func keep(_ refusals: [StoredRefusal]) async throws -> [UInt64] {
+        try await run { [database, limits] in
+            try database.write { database in
+                let ids = try refusals.map { try StoreSchema.keep($0.record, database) }
+                try StoreSchema.pruneRefusals(database, limits)
+                return ids
+            }
         }
     }
 

@@ -1,5 +1,4 @@
 import EdgeCore
-import Foundation
 import GRDB
 import Shared
 
@@ -8,8 +7,9 @@ import Shared
 ///     meta(revision)          one row
 ///     mark                    numbers that never go down
 ///     object                  the configuration; `secret` is never answered
-///     audit                   who did what and when; secrets left out
-///     change                  objects before and after an audited write, whole, for undo and guards
+///     audit                   who did what and when; secrets left out; refused writes have a `status`
+///     change                  objects before and after an audited write, whole, for undo, guards and history
+///     history                 one row: what `change` and `audit` hold, and the oldest revision that can be told
 ///     guard                   guards that have not ended
 ///     answer                  answers to requests that may be sent twice
 enum StoreSchema {
@@ -36,6 +36,7 @@ enum StoreSchema {
                         key TEXT PRIMARY KEY, request TEXT NOT NULL, body TEXT NOT NULL, expires INTEGER NOT NULL);
                     """)
         }
+        migrator.registerMigration("2", migrate: addHistory)
         return migrator
     }
 
@@ -45,7 +46,9 @@ enum StoreSchema {
 
     // MARK: Writing
 
-    static func write(_ transaction: StoreTransaction, _ database: Database) throws -> UInt64 {
+    static func write(
+        _ transaction: StoreTransaction, _ database: Database, keeping limits: HistoryLimits
+    ) throws -> UInt64 {
         let current = try revision(database)
         guard current == transaction.expected else { throw StoreConflict(current: current) }
         try database.execute(
@@ -57,11 +60,12 @@ enum StoreSchema {
             if let after = change.after {
                 try put(after, database)
             } else {
-                try database.execute(sql: "DELETE FROM object WHERE id = ?", arguments: [change.id])
+                try run(database, "DELETE FROM object WHERE id = ?", [change.id])
             }
         }
-        let id = try writeAudit(transaction.audit, database)
-        try writeChanges(transaction.changes, audit: id, database)
+        let changes = transaction.changes.filter(\.isSubstantial)
+        let id = try writeAudit(transaction.audit, objects: changes.count, database)
+        try writeChanges(changes, audit: id, revision: transaction.revision, database)
         if let plan = transaction.guardPlan {
             try database.execute(
                 sql: "INSERT INTO guard VALUES (?, ?, ?)", arguments: [plan.id, id, try text(plan)])
@@ -70,7 +74,7 @@ enum StoreSchema {
             try database.execute(sql: "DELETE FROM guard WHERE id = ?", arguments: [ended])
         }
         if let answer = transaction.answer { try write(answer, database) }
-        try prune(id, database)
+        try prune(id, database, limits)
         return UInt64(clamping: id)
     }
 
@@ -83,45 +87,18 @@ enum StoreSchema {
     }
 
     private static func put(_ object: ConfigurationObject, _ database: Database) throws {
-        try database.execute(
-            sql: "INSERT OR REPLACE INTO object VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            arguments: [
+        try run(
+            database, "INSERT OR REPLACE INTO object VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            [
                 object.id, object.kind.rawValue, object.parent, object.position, object.createdAt,
                 Int64(clamping: object.revision), object.changedAt, object.changedBy, object.document.text,
                 object.secret?.text,
             ])
     }
 
-    private static func writeAudit(_ record: AuditRecord, _ database: Database) throws -> Int64 {
-        try database.execute(
-            sql: """
-                INSERT INTO audit (at, principal, origin, command, revision, changes) VALUES (?, ?, ?, ?, ?, ?)
-                """,
-            arguments: [
-                record.at, record.principal, record.origin, record.command, Int64(clamping: record.revision),
-                try text(record.changes),
-            ])
-        return database.lastInsertedRowID
-    }
-
-    private static func writeChanges(_ changes: [ObjectChange], audit: Int64, _ database: Database) throws {
-        for (number, change) in changes.enumerated() where change.isSubstantial {
-            try database.execute(
-                sql: "INSERT INTO change VALUES (?, ?, ?, ?)",
-                arguments: [
-                    audit, number, try change.before.map { try text(StoredObjectRow($0)) },
-                    try change.after.map { try text(StoredObjectRow($0)) },
-                ])
-        }
-    }
-
-    /// Old documents go, but never those that a running guard may put back.
-    private static func prune(_ newest: Int64, _ database: Database) throws {
-        try database.execute(
-            sql: "DELETE FROM change WHERE audit <= ? AND audit NOT IN (SELECT audit FROM guard)",
-            arguments: [newest - Int64(SQLiteStore.keptChanges)])
-        try database.execute(
-            sql: "DELETE FROM audit WHERE id <= ?", arguments: [newest - Int64(SQLiteStore.keptAudit)])
+    /// Compiled once per connection: a request may have thousands of operations.
+    static func run(_ database: Database, _ sql: String, _ arguments: StatementArguments) throws {
+        try database.cachedStatement(sql: sql).execute(arguments: arguments)
     }
 
     // MARK: Reading
@@ -131,8 +108,8 @@ enum StoreSchema {
         let document: String = row["document"]
         let secret: String? = row["secret"]
         guard let kind = Resources.kind(of: id), kind.rawValue == row["kind"] as String?,
-            let json = try? JSONReader.read(Array(document.utf8)),
-            let hidden = secret.map({ try? JSONReader.read(Array($0.utf8)) }) ?? .some(.null)
+            let json = try? JSONReader.readKept(document),
+            let hidden = secret.map({ try? JSONReader.readKept($0) }) ?? .some(.null)
         else { throw StoreFailure(path: path, reason: "the object \(id.prefix(64)) in it is damaged") }
         let revision: Int64 = row["revision"]
         // A bare `nil` would be read as JSON's null here, and an object without secret would seem to have one.
@@ -147,67 +124,25 @@ enum StoreSchema {
         let id: Int64 = row["id"]
         let revision: Int64 = row["revision"]
         let changes: String = row["changes"]
-        guard let decoded = try? JSONDecoder().decode([AuditRecord.Change].self, from: Data(changes.utf8)) else {
+        let omitted: Int = row["omitted"]
+        guard let decoded = try? auditChanges(changes) else {
             throw StoreFailure(path: path, reason: "the audit record \(id) in it is damaged")
         }
         return AuditRecord(
             id: UInt64(clamping: id), at: row["at"], principal: row["principal"], origin: row["origin"],
-            command: row["command"], revision: UInt64(clamping: revision), changes: decoded)
+            command: row["command"], revision: UInt64(clamping: revision), changes: decoded,
+            omitted: omitted > 0 ? omitted : nil, status: row["status"], errorCode: row["error_code"],
+            count: row["count"], lastAt: row["last_at"])
     }
 
     static func changes(_ database: Database, of audit: Int64, path: String) throws -> [ObjectChange]? {
         let rows = try Row.fetchAll(
             database, sql: "SELECT before, after FROM change WHERE audit = ? ORDER BY number", arguments: [audit])
         guard !rows.isEmpty else { return nil }
-        return try rows.map { row in
-            let before: String? = row["before"]
-            let after: String? = row["after"]
-            do {
-                return ObjectChange(before: try before.map(stored), after: try after.map(stored))
-            } catch {
-                throw StoreFailure(path: path, reason: "the change \(audit) in it is damaged")
-            }
-        }
+        return try rows.map { try change($0, path: path) }
     }
 
-    private static func stored(_ text: String) throws -> ConfigurationObject {
-        try JSONDecoder().decode(StoredObjectRow.self, from: Data(text.utf8)).object
-    }
-
-    private static func text(_ value: some Encodable) throws -> String {
+    static func text(_ value: some Encodable) throws -> String {
         String(decoding: try WireJSON.encode(value), as: UTF8.self)
-    }
-}
-
-/// A whole object, secrets included, as the `change` table keeps it.
-private struct StoredObjectRow: Codable {
-    let kind: ObjectKind
-    let id: String
-    let parent: String?
-    let position: Int64
-    let createdAt: String
-    let revision: UInt64
-    let changedAt: String
-    let changedBy: String
-    let document: JSON
-    let secret: JSON?
-
-    init(_ object: ConfigurationObject) {
-        kind = object.kind
-        id = object.id
-        parent = object.parent
-        position = object.position
-        createdAt = object.createdAt
-        revision = object.revision
-        changedAt = object.changedAt
-        changedBy = object.changedBy
-        document = object.document
-        secret = object.secret
-    }
-
-    var object: ConfigurationObject {
-        ConfigurationObject(
-            kind: kind, id: id, parent: parent, position: position, createdAt: createdAt, revision: revision,
-            changedAt: changedAt, changedBy: changedBy, document: document, secret: secret)
     }
 }

@@ -16,6 +16,11 @@ public struct SnapshotCompiler: Sendable {
         self.breakers = breakers
     }
 
+    /// A compiler for what will never serve: it gives out no counters that outlive it.
+    public var forRehearsal: SnapshotCompiler {
+        SnapshotCompiler(modules: modules, slots: SlotTable(), breakers: breakers)
+    }
+
     /// Compiles a configuration and puts its circuit breakers in force: `prepare` and `putInForce` in one.
     public func compile(_ configuration: Configuration, touched: Set<String>?, previous: Snapshot?) -> Snapshot {
         let compilation = prepare(configuration, touched: touched, previous: previous)

@@ -16,8 +16,8 @@ final class FailingStore: ConfigurationStore {
         if isFull.withLock({ $0 }) { throw StoreFailure(path: location, reason: "database or disk is full") }
         return try await store.commit(transaction)
     }
-    func audit(limit: Int, before: UInt64?) async throws -> [AuditRecord] {
-        try await store.audit(limit: limit, before: before)
+    func audit(limit: Int, before: UInt64?, refused: Bool?) async throws -> [AuditRecord] {
+        try await store.audit(limit: limit, before: before, refused: refused)
     }
     func changes(ofAudit id: UInt64) async throws -> [ObjectChange]? { try await store.changes(ofAudit: id) }
     func guards() async throws -> [GuardPlan] { try await store.guards() }
@@ -28,4 +28,15 @@ final class FailingStore: ConfigurationStore {
     }
     func keep(_ answer: StoredAnswer) async throws { try await store.keep(answer) }
     func revisions() -> AsyncStream<UInt64> { store.revisions() }
+    func oldestRevision() async throws -> UInt64 { try await store.oldestRevision() }
+    func changes(_ range: RevisionRange, after: String?, limit: Int?) async throws -> [ObjectChange] {
+        try await store.changes(range, after: after, limit: limit)
+    }
+    func history(of id: String, limit: Int, before: UInt64?) async throws -> [ObjectRevision] {
+        try await store.history(of: id, limit: limit, before: before)
+    }
+    func revisionRecords(limit: Int, before: UInt64?) async throws -> [RevisionRecord] {
+        try await store.revisionRecords(limit: limit, before: before)
+    }
+    func keep(_ refusals: [StoredRefusal]) async throws -> [UInt64] { try await store.keep(refusals) }
 }
