@@ -87,32 +87,6 @@ extension ConfigurationDraft {
     }
 }
 
-/// A list of one kind, newest first.
-struct ListOperation: Sendable {
-    let path: String
-    /// The key of the array in the answer.
-    let key: String
-    /// The form of an element; a filter may mention its fields.
-    let item: Shape
-    /// Whether the documented operation has a `filter` parameter.
-    let takesFilter: Bool
-    let kind: ObjectKind
-    /// Whether an object belongs in the list.
-    let includes: @Sendable (ConfigurationObject) -> Bool
-
-    init(
-        _ path: String, key: String, of item: Shape, takesFilter: Bool = false, kind: ObjectKind,
-        includes: @escaping @Sendable (ConfigurationObject) -> Bool = { _ in true }
-    ) {
-        self.path = path
-        self.key = key
-        self.item = item
-        self.takesFilter = takesFilter
-        self.kind = kind
-        self.includes = includes
-    }
-}
-
 /// A read of one object, or of a part of it.
 struct ReadOperation: Sendable {
     let path: String
