@@ -35,6 +35,8 @@ extension EdgeError {
         status: 503, code: "ERR_NGROK_3202", title: "Circuit breaker tripped")
     public static let ipRestricted = EdgeError(
         status: 403, code: "ERR_NGROK_3205", title: "Your IP address is not allowed here")
+    public static let noTunnel = EdgeError(
+        status: 503, code: "ERR_NGROK_6515", title: "No tunnel is online for this address")
     public static let noBackend = EdgeError(status: 503, code: "ERR_NGROK_724", title: "No backend is available")
     /// A client whose connection was made for one name asks for another (RFC 9110, 15.5.20).
     public static let misdirected = EdgeError(

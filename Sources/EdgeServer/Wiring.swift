@@ -53,7 +53,7 @@ struct RunningServer: Sendable {
         let authority = try InternalAuthority(folder: settings.dataFolder, now: .now())
         let catalogue = Catalogue(
             modules: StandardModules.registry, tcpPorts: settings.tcp?.ports,
-            publicName: settings.tcp?.publicHost ?? settings.node)
+            publicName: settings.tcp?.publicHost ?? settings.node, regions: settings.regions)
         let sinks = ConfigurationService.Sinks(
             audit: { later.live?.publish($0) },
             event: { events.record($0, kind: $1, object: $2, text: $3) })

@@ -67,7 +67,13 @@ enum BackendObjects: Resource {
     }
 
     static func render(_ object: ConfigurationObject, in view: ConfigurationView) -> JSON {
-        view.frame(object, object.document["settings"]?.objectValue ?? [:])
+        let settings = object.document["settings"] ?? [:]
+        var fields = settings.objectValue ?? [:]
+        // A record says what was configured, not what happened to be connected.
+        let lookup = view.isRecord ? LiveLookup.nothing : view.state.catalogue.live
+        let live = type(of: object)?.live(settings, lookup, baseURL: view.baseURL) ?? [:]
+        fields.merge(live) { kept, _ in kept }
+        return view.frame(object, fields)
     }
 
     static func configure(_ id: String, in state: ConfigurationState, _ configuration: inout Configuration) {
@@ -102,7 +108,7 @@ enum BackendObjects: Resource {
     static func edits(_ catalogue: Catalogue) -> [Edit] { Backends.kinds.flatMap(edits) }
 
     private static func answer(_ type: any Backend.Type) -> Shape {
-        .answer(type.settings.name, type.settings.fields)
+        .answer(type.answered.name, type.answered.fields)
     }
 
     private static func edits(_ type: any Backend.Type) -> [Edit] {

@@ -24,6 +24,13 @@ enum ReservedDomains: Resource {
         return [ObjectName(text: "domain/\(name)", taken: fault)]
     }
 
+    /// A name is for agents or for edges.
+    static func check(_ object: ConfigurationObject, in state: ConfigurationState) throws(Fault) {
+        let name = name(of: object)
+        guard let ingress = AgentIngresses.owner(of: name, in: state) else { return }
+        throw Fault(413, "The domain '\(name)' is already taken: agents connect to it, by '\(ingress)'.")
+    }
+
     static func references(of object: ConfigurationObject, in state: ConfigurationState) -> [ObjectReference] {
         guard let id = object.document["certificate_id"]?.stringValue else { return [] }
         return [ObjectReference(id: id, missing: missingCertificate(id))]

@@ -1,5 +1,5 @@
 public import EdgeCore
-import Shared
+public import Shared
 
 /// What this program knows and what it was told: fixed while it runs.
 public struct Catalogue: Sendable {
@@ -8,13 +8,22 @@ public struct Catalogue: Sendable {
     public let tcpPorts: ClosedRange<UInt16>?
     /// The host name (or address) under which clients reach this server.
     public let publicName: String
+    /// Where this server takes traffic in, in the order of its settings.
+    public let regions: [Region]
+    /// Who is connected, for answers.
+    public let live: LiveLookup
     /// Made once: every document that is checked or shown goes by them.
     let slots: [ModuleOwner: [ModuleSlot]]
 
-    public init(modules: ModuleRegistry, tcpPorts: ClosedRange<UInt16>?, publicName: String) {
+    public init(
+        modules: ModuleRegistry, tcpPorts: ClosedRange<UInt16>?, publicName: String,
+        regions: [Region] = [Region("us")], live: LiveLookup = .nothing
+    ) {
         self.modules = modules
         self.tcpPorts = tcpPorts
         self.publicName = publicName.lowercased()
+        self.regions = regions
+        self.live = live
         let owners = EdgeKind.allCases.map(ModuleOwner.edge) + [.route]
         slots = Dictionary(uniqueKeysWithValues: owners.map { ($0, ModuleSlot.make($0, modules)) })
     }
@@ -72,6 +81,11 @@ enum Resources {
         CertificateAuthorities.self,
         IPPolicies.self,
         IPPolicyRules.self,
+        AgentIngresses.self,
+        EventDestinations.self,
+        EventSubscriptions.self,
+        ApplicationUsers.self,
+        ApplicationSessions.self,
     ]
 
     private static let byKind: [ObjectKind: any Resource.Type] = Dictionary(
@@ -98,6 +112,9 @@ struct ConfigurationView: Sendable {
     /// Whether an edge's document has its routes in it, as the API answers it. Audit records leave them out: a route
     /// is a change of its own there.
     var nestsRoutes = true
+
+    /// Whether documents are for the audit trail.
+    var isRecord: Bool { !nestsRoutes }
 
     func uri(of object: ConfigurationObject) -> String { baseURL + Resources.of(object.kind).path(of: object) }
 

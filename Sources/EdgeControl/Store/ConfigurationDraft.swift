@@ -57,6 +57,15 @@ struct ConfigurationDraft: Sendable {
         try put(object)
     }
 
+    /// Gives an object another document and another secret.
+    mutating func update(_ id: String, document: JSON, secret: JSON?) throws(Fault) {
+        let document = document.canonical
+        guard var object = state[id], object.document != document || object.secret != secret else { return }
+        object.document = document
+        object.secret = secret
+        try put(object)
+    }
+
     /// Raises an object's revision without changing it: a part of it was written.
     mutating func touch(_ id: String) throws(Fault) {
         guard let object = state[id], object.revision != revision else { return }

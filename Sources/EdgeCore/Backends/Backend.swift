@@ -69,6 +69,8 @@ public protocol Backend: AnyObject, Sendable {
     static var idPrefix: String { get }
     /// The fields of its documents. Its name is that of the answer in the public API's description.
     static var settings: Shape { get }
+    /// `settings`, and the fields that `live` gives.
+    static var answered: Shape { get }
     /// Those fields with their values when a create leaves them out.
     static var defaults: [String: JSON] { get }
     /// Backends that a document refers to.
@@ -78,6 +80,9 @@ public protocol Backend: AnyObject, Sendable {
     static func merge(_ update: [String: JSON], into settings: JSON) -> JSON
     /// Checks settings as they come from the API and gives the form to keep, every field present.
     static func normalise(_ settings: JSON) throws(Fault) -> JSON
+    /// Fields of an answer that no document holds, because they change without a write.
+    /// - Parameter baseURL: absolute addresses begin with it.
+    static func live(_ settings: JSON, _ lookup: LiveLookup, baseURL: String) -> [String: JSON]
 
     /// - Parameter settings: what `normalise` gave.
     init(id: BackendID, settings: JSON, environment: BackendEnvironment) throws(Fault)
@@ -87,11 +92,26 @@ public protocol Backend: AnyObject, Sendable {
 }
 
 extension Backend {
+    public static var answered: Shape { settings }
+
+    public static func live(_ settings: JSON, _ lookup: LiveLookup, baseURL: String) -> [String: JSON] { [:] }
+
     public static func references(_ settings: JSON) -> [BackendID] { [] }
 
     public static func merge(_ update: [String: JSON], into settings: JSON) -> JSON {
         .object((settings.objectValue ?? [:]).merging(update) { _, new in new })
     }
+}
+
+/// What is connected at this moment.
+public struct LiveLookup: Sendable {
+    /// Identifiers of the tunnels that have every one of these labels, oldest first.
+    public let tunnels: @Sendable (_ labels: [String: String]) -> [String]
+
+    public init(tunnels: @escaping @Sendable (_ labels: [String: String]) -> [String]) { self.tunnels = tunnels }
+
+    /// Nothing is connected.
+    public static let nothing = LiveLookup { _ in [] }
 }
 
 /// What a backend may ask for while it is made.
@@ -113,6 +133,7 @@ public enum Backends {
         HTTPResponseBackend.self,
         WeightedBackend.self,
         FailoverBackend.self,
+        TunnelGroupBackend.self,
     ]
 
     /// How deep backends may nest.

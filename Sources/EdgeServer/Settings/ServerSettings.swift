@@ -19,6 +19,15 @@ struct ServerSettings: Sendable {
     var timeouts = Timeouts()
     var upstream = Upstream()
 
+    /// Where traffic comes in: the server's own region, then those of its listeners.
+    var regions: [Region] {
+        var regions = [region]
+        for listener in listeners {
+            if let other = listener.region, !regions.contains(other) { regions.append(other) }
+        }
+        return regions
+    }
+
     /// The admin API's Unix socket. Who may do what is decided by the peer's user id, as the kernel tells it.
     struct Admin: Sendable, Hashable {
         var socket: String

@@ -18,7 +18,7 @@ import Testing
 
     @Test func `a path without an operation and a wrong method are the same 404, which names the path`() async throws {
         let room = try await ControlRoom()
-        for (method, path) in [("GET", "/nothing/here"), ("PUT", "/ip_policies"), ("GET", "/backends/tunnel_group")] {
+        for (method, path) in [("GET", "/nothing/here"), ("PUT", "/ip_policies"), ("GET", "/backends/moon")] {
             let answer = try await room.call(method, path)
             #expect(answer.status == 404)
             #expect(answer.body == ["status_code": 404, "msg": "Not Found", "details": ["path": .string(path)]])

@@ -15,7 +15,7 @@ import Testing
             let made = try await room.call("POST", "/backends/\(kind.kind)", body[kind.kind] ?? [:])
             #expect(made.status == 201, "\(made.body.text)")
             let keys = Set(made.body.objectValue?.keys.map(\.self) ?? [])
-            #expect(keys == Set(kind.defaults.keys).union(["id", "uri", "created_at", "description", "metadata"]))
+            #expect(keys == Set(kind.answered.names).union(["id", "uri", "created_at", "description", "metadata"]))
             #expect(made.id.hasPrefix(kind.idPrefix + "_"))
             let path = "/backends/\(kind.kind)/\(made.id)"
             #expect(made["uri"]?.stringValue == "http://admin.local:80\(path)")

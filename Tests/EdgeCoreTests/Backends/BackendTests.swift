@@ -316,7 +316,7 @@ func code(_ body: () throws -> some Any) -> String? {
     }
 
     @Test func `kinds are found by name and by identifier`() {
-        #expect(Backends.kinds.map { $0.kind } == ["static", "http_response", "weighted", "failover"])
+        #expect(Backends.kinds.map { $0.kind } == ["static", "http_response", "weighted", "failover", "tunnel_group"])
         for kind in Backends.kinds {
             #expect(Backends.kind(of: BackendID("\(kind.idPrefix)_123")) == kind)
             #expect((try? kind.normalise(.object(kind.defaults))) != nil || kind.kind == "static")
