@@ -142,13 +142,13 @@ extension EndToEnd {
             #expect((result["requests"]?.intValue ?? 0) >= Int64(seconds * 300))
         }
 
-        /// The official client, with a script that walks through the resources.
-        @Test(.enabled(if: EndToEnd.hasPython))
-        func `the official Python client works for every resource that is served`() async throws {
+        /// The official client, with scripts that walk through the resources.
+        @Test(.enabled(if: EndToEnd.hasPython), arguments: ["api_client.py", "api_resources.py"])
+        func `the official Python client works for every resource that is served`(script: String) async throws {
             let command = try await EndToEnd.onThread {
                 let server = try ServerProcess()
                 return try Command.run(
-                    [EndToEnd.python, EndToEnd.repository + "/scripts/e2e/api_client.py", server.socket], seconds: 60)
+                    [EndToEnd.python, EndToEnd.repository + "/scripts/e2e/\(script)", server.socket], seconds: 60)
             }
             #expect(command.status == 0, "\(command.output)\(command.errors)")
         }
