@@ -1,93 +1,98 @@
 #!/usr/bin/env python3
-"""Runs a command that prints what Swift Testing prints, and says at the end of a failed run what failed.
+"""Runs `swift test`, and says at the end of a failed run what failed.
 
-Usage: run_tests.py COMMAND...; run_tests.py --self-test
+Usage: run_tests.py swift test [OPTION...]; run_tests.py --self-test
 
-Its output is passed on as it comes. After a success not a word is added: the closing line is the result. After a
+The output is passed on as it comes. After a success not a word is added: the closing line is the result. After a
 failure the issues are told again, because whoever reads the end of a long log sees nothing else, and the tests that
-had begun and not ended, which are the suspects when the process died. The exit status is the command's.
+had begun and not ended, which are the suspects when the process died. The exit status is that of `swift test`.
+
+What happened is read from Swift Testing's stream of events, one JSON object a line: `swift test` has been seen to lose
+lines of the text, that of an issue among them.
 """
 
 import collections
+import json
 import os
 import re
 import select
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 
 # What a silent run is doing is told this often, in seconds.
 PATIENCE = 60
-LINES_OF_AN_ISSUE = 40
-ISSUES = 50
+# Of one issue's text, and of them all.
+LINES, ISSUES = 40, 50
 
-COLOUR = re.compile(r"\x1b\[[0-9;]*m")
-STARTED = re.compile(r"^\S Test (?!case passing |run )(.+) started\.$")
-ENDED = re.compile(r"^\S Test (?!case passing |run )(.+?)(?: with \d+ test cases?)? (?:passed|failed|skipped|was cancelled)\b")
-ISSUE = re.compile(r"^\S (?:Test|Suite) .* recorded an issue\b")
-EVENT = re.compile(r"^\S (?:Test|Suite) ")
-CLOSING = re.compile(r"^\S Test run with .* (?:passed|failed) after ")
-SIGNAL = re.compile(r"unexpected signal code (\d+)")
-ERROR = re.compile(r"^(?:.*: )?(?:fatal )?error: |Fatal error: ")
+SIGNAL = re.compile(rb"exited with unexpected signal code (\d+)")
+ERROR = re.compile(r"Fatal error: |\berror: ")
 
 
-class Reading:
-    """What the lines so far have said."""
+class Events:
+    """What the events so far have said."""
 
     def __init__(self):
         self.rest = b""
+        self.names = {}
         self.running = collections.Counter()
         self.issues = []
-        self.errors = []
         self.closing = None
-        self.signal = None
-        self.is_in_issue = False
 
     def feed(self, data):
         *lines, self.rest = (self.rest + data).split(b"\n")
         for line in lines:
-            self.line(COLOUR.sub("", line.decode("utf-8", "replace")).rstrip("\r"))
+            try:
+                record = json.loads(line)
+                self.take(record["kind"], record["payload"])
+            except (ValueError, KeyError, TypeError):
+                # A line that the process could not finish, or of a version to come.
+                continue
 
-    def line(self, line):
-        if EVENT.match(line):
-            self.is_in_issue = False
-        if found := SIGNAL.search(line):
-            self.signal = int(found[1])
-        if CLOSING.match(line):
-            self.closing = line
-        elif ISSUE.match(line):
-            self.is_in_issue = True
-            self.issues.append([line])
-        elif found := STARTED.match(line):
-            self.running[found[1]] += 1
-        elif found := ENDED.match(line):
-            self.running[found[1]] -= 1
-        elif self.is_in_issue:
-            self.issues[-1].append(line)
-        elif ERROR.search(line):
-            self.errors.append(line)
+    def take(self, record, payload):
+        kind, test = payload["kind"], payload.get("testID")
+        if record == "test":
+            if kind == "function":
+                self.names[payload["id"]] = payload.get("displayName", payload["name"])
+            return
+        if kind == "testStarted" and test in self.names:
+            self.running[test] += 1
+        elif kind == "testEnded" and test in self.names:
+            self.running[test] -= 1
+        elif kind == "issueRecorded" and not payload["issue"].get("isKnown"):
+            self.issues.append(self.issue(payload, test))
+        elif kind == "runEnded":
+            self.closing = " ".join(message["text"] for message in payload["messages"])
+
+    def issue(self, payload, test):
+        place = payload["issue"].get("sourceLocation") or {}
+        where = f"{place.get('fileID', 'somewhere')}:{place.get('line', 0)}"
+        text = "\n".join(message["text"] for message in payload["messages"]).split("\n")
+        if len(text) > LINES:
+            text[LINES:] = [f"... and {len(text) - LINES} more lines"]
+        return [f'✘ "{self.names.get(test, test)}" at {where}'] + ["    " + line for line in text]
 
     def unfinished(self):
-        return sorted(name for name, count in self.running.items() if count > 0)
+        return sorted(self.names[test] for test, count in self.running.items() if count > 0)
 
-    def summary(self, status):
-        lines = ["", f"==> The tests failed (exit status {status}). What failed:"]
-        for issue in self.issues[:ISSUES]:
-            lines += issue[:LINES_OF_AN_ISSUE]
-            if len(issue) > LINES_OF_AN_ISSUE:
-                lines.append(f"    ... and {len(issue) - LINES_OF_AN_ISSUE} more lines, above")
-        if len(self.issues) > ISSUES:
-            lines.append(f"    ... and {len(self.issues) - ISSUES} more issues, above")
-        lines += self.errors[-10:]
-        if self.signal is not None:
-            lines.append(f"The tests' process died of signal {self.signal} ({signal_name(self.signal)}).")
-        if self.closing is None:
-            lines.append(f"The run has no closing line. Begun and not ended: {len(self.unfinished())} tests")
-            lines += [f"    {name}" for name in self.unfinished()]
-        else:
-            lines.append(self.closing)
-        return "\n".join(lines) + "\n"
+
+def summary(events, status, died_of, errors):
+    lines = ["", f"==> The tests failed, with exit status {status}:"]
+    for issue in events.issues[:ISSUES]:
+        lines += issue
+    if len(events.issues) > ISSUES:
+        lines.append(f"... and {len(events.issues) - ISSUES} more issues")
+    if died_of or not events.closing:
+        lines += errors
+        reason = f"died of signal {died_of} ({signal_name(died_of)})" if died_of else "ended without a closing line"
+        unfinished = events.unfinished()
+        lines.append(f"✘ The tests' process {reason}, and these had begun and not ended:")
+        lines += ["    " + name for name in unfinished]
+    else:
+        lines.append("✘ " + events.closing)
+    return "\n".join(lines) + "\n"
 
 
 def signal_name(number):
@@ -102,8 +107,25 @@ def write(data):
         data = data[os.write(1, data):]
 
 
-def run(command):
-    reading = Reading()
+class Tail:
+    """The last of the output, for what events do not tell."""
+
+    def __init__(self):
+        self.kept = b""
+        self.signal = None
+
+    def feed(self, data):
+        self.kept = (self.kept + data)[-65536:]
+        if found := SIGNAL.search(self.kept):
+            self.signal = int(found[1])
+
+    def errors(self):
+        lines = self.kept.decode("utf-8", "replace").split("\n")
+        return [line for line in lines if ERROR.search(line)][-10:]
+
+
+def run(command, stream):
+    events, tail = Events(), Tail()
     child = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
     # The terminal's ^C reaches the command itself; its end is still told.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -112,7 +134,8 @@ def run(command):
     began = time.monotonic()
     while True:
         if not select.select([source], [], [], PATIENCE)[0]:
-            names = reading.unfinished()
+            events.feed(stream.read())
+            names = events.unfinished()
             listed = "; ".join(names[:5]) + ("; ..." if len(names) > 5 else "")
             write(f"    ... {time.monotonic() - began:.0f} s, {len(names)} tests run: {listed}\n".encode())
             continue
@@ -120,43 +143,50 @@ def run(command):
         if not data:
             break
         write(data)
-        reading.feed(data)
+        tail.feed(data)
     status = child.wait()
-    reading.feed(b"\n")
+    events.feed(stream.read())
+    died_of = tail.signal
     if status < 0:
-        reading.signal = reading.signal or -status
+        died_of = died_of or -status
         status = 128 - status
     if status:
-        write(reading.summary(status).encode())
+        write(summary(events, status, died_of, tail.errors()).encode())
     return status
 
 
 def self_test():
-    reading = Reading()
-    reading.feed("""\
-◇ Test run started.
-◇ Test "it works" started.
-◇ Test "it breaks" started.
-◇ Test case passing 1 argument n → 1 to "it breaks" started.
-◇ Test plain() started.
-✔ Test "it works" passed after 0.1 seconds.
-✘ Test "it breaks" recorded an issue with 1 argument n → 1 at A.swift:1:2: Expectation failed: a == b
-↳ a screen
-  of two lines
-◇ Test "later" started.
-✘ Test "it breaks" with 2 test cases failed after 0.2 seconds with 1 issue.
-error: Process 'x' exited with unexpected signal code 11
-""".encode())
-    text = reading.summary(1)
-    for wanted in ("A.swift:1:2", "  of two lines", "signal 11 (SIGSEGV)", "2 tests\n    \"later\"\n    plain()\n"):
-        assert wanted in text, f"{wanted!r} is not in:\n{text}"
-    reading.feed("✘ Test run with 4 tests in 1 suite failed after 1.0 seconds with 1 issue.\n".encode())
-    assert reading.summary(1).endswith("failed after 1.0 seconds with 1 issue.\n")
+    def line(kind, test=None, **more):
+        return json.dumps({"kind": "event", "payload": {"kind": kind, "testID": test, "messages": [], **more}}) + "\n"
+
+    events = Events()
+    for name in ("works", "breaks", "hangs"):
+        record = {"kind": "function", "id": f"T/{name}", "name": f"{name}()", "displayName": f"it {name}"}
+        events.feed((json.dumps({"kind": "test", "payload": record}) + "\n").encode())
+        events.feed(line("testStarted", f"T/{name}").encode())
+    place = {"sourceLocation": {"fileID": "T/A.swift", "line": 7}, "isKnown": False}
+    text = line("issueRecorded", "T/breaks", issue=place, messages=[{"text": "Expectation failed: a\nb == c"}])
+    text += line("testEnded", "T/works") + line("testEnded", "T/breaks") + '{"kind":"ev'
+    events.feed(text.encode())
+    tail = Tail()
+    tail.feed(b"A.swift:5: Fatal error: boom\nerror: Process 'x' exited with unexpected signal code 11\n")
+    told = summary(events, 1, tail.signal, tail.errors())
+    for wanted in ('✘ "it breaks" at T/A.swift:7\n    Expectation failed: a\n    b == c\n', "Fatal error: boom",
+                   "died of signal 11 (SIGSEGV), and these had begun and not ended:\n    it hangs\n"):
+        assert wanted in told, f"{wanted!r} is not in:\n{told}"
+    events.rest = b""
+    events.feed(line("runEnded", messages=[{"text": "Test run with 3 tests failed with 1 issue."}]).encode())
+    assert summary(events, 1, None, []).endswith("    b == c\n✘ Test run with 3 tests failed with 1 issue.\n")
     print("    run_tests.py tells what failed")
 
 
-if __name__ == "__main__":
-    if sys.argv[1:] == ["--self-test"]:
+def main(arguments):
+    if arguments == ["--self-test"]:
         self_test()
-    else:
-        sys.exit(run(sys.argv[1:]))
+        return 0
+    with tempfile.NamedTemporaryFile(prefix="selvage-tests-") as stream:
+        return run([*arguments, "--event-stream-output-path", stream.name], stream)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

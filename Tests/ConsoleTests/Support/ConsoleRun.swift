@@ -81,6 +81,26 @@ final class ConsoleRun {
         while VirtualTerminal.now < end { step() }
     }
 
+    /// Waits until the program has read what was typed and drawn what follows from it: it sleeps, and has written
+    /// nothing for longer than it takes to pace its frames. One that the machine gives no time to does not sleep.
+    func settle(seconds: Double = 60) throws {
+        var since = VirtualTerminal.now
+        var drawn = terminal.bytesReceived
+        try wait("the program to rest", seconds: seconds) {
+            if terminal.bytesReceived != drawn || terminal.unreadInput > 0 || !isAsleep {
+                since = VirtualTerminal.now
+                drawn = terminal.bytesReceived
+            }
+            return VirtualTerminal.now - since >= 0.08
+        }
+    }
+
+    /// proc(5): the state follows the name, which stands in parentheses.
+    private var isAsleep: Bool {
+        let facts = try? String(contentsOfFile: "/proc/\(process)/stat", encoding: .utf8)
+        return facts?.split(separator: ")").last?.hasPrefix(" S") == true
+    }
+
     func wait(for text: String, seconds: Double = 60) throws {
         try wait("“\(text)”", seconds: seconds) { terminal.text.contains(text) }
     }

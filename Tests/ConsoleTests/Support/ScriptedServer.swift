@@ -28,6 +28,8 @@ final class ScriptedServer {
     var isSilent = false
     /// Whether figures come once a second.
     var isTicking = true
+    /// Whether it only greets once a second instead: the link stays, and no figure changes.
+    var isStandingStill = false
     var scene = Scene()
     private var listener: Int32 = -1
     private var connections: [Connection] = []
@@ -92,7 +94,10 @@ final class ScriptedServer {
             guard descriptor >= 0 else { break }
             connections.append(Connection(descriptor))
         }
-        if isTicking, VirtualTerminal.now >= nextTick, hasStream {
+        if isStandingStill, VirtualTerminal.now >= nextTick, hasStream {
+            nextTick = VirtualTerminal.now + 1
+            say(.hello(scene.hello))
+        } else if isTicking, VirtualTerminal.now >= nextTick, hasStream {
             nextTick = VirtualTerminal.now + 1
             scene.sequence += 1
             say(.tick(scene.tick))

@@ -1,4 +1,5 @@
 import EdgeCore
+import EdgeTesting
 import Shared
 import Synchronization
 import Testing
@@ -23,13 +24,11 @@ struct GuardServiceTests {
 
     /// Waits until the guard's end is known: rollbacks run beside the ticks.
     private func ended(_ world: LiveWorld, _ id: String) async -> GuardStatus? {
-        for _ in 0..<100_000 {
-            if let status = world.service.guards.statuses().first(where: { $0.id == id }), status.state != .running {
-                return status
-            }
-            await Task.yield()
+        let end = { @Sendable in
+            world.service.guards.statuses().first { $0.id == id && $0.state != .running }
         }
-        return nil
+        try? await eventually("the guard ends") { end() != nil }
+        return end()
     }
 
     private func whileRollingBack<R>(_ world: LiveWorld, _ body: () async throws -> R) async rethrows -> R {
@@ -177,10 +176,10 @@ struct GuardServiceTests {
             $0.restoreErrors = [RecordingStore.Unavailable(), RecordingStore.Unavailable()]
         }
         try await whileRollingBack(world) {
-            for _ in 0..<100_000 where world.store.state.withLock({ $0.restored.isEmpty }) {
+            try await eventually("it is put back") {
                 world.time.advance(5)
                 world.service.poll()
-                await Task.yield()
+                return world.store.state.withLock { !$0.restored.isEmpty }
             }
             let end = try #require(await ended(world, id))
             #expect(end.state == .rolledBack)

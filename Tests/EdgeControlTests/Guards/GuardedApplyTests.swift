@@ -1,4 +1,5 @@
 import EdgeCore
+import EdgeTesting
 import Foundation
 import Shared
 import Synchronization
@@ -56,8 +57,7 @@ struct GuardedApplyTests {
         let child = try #require(room.children(weighted).last)
         room.plane.count("backend/\(child)", 250, status: 502)
         await room.live.tick()
-        for _ in 0..<1_000_000 where room.weights(weighted) != [95, 5] { await Task.yield() }
-        #expect(room.weights(weighted) == [95, 5])
+        try await eventually("the weights are back") { room.weights(weighted) == [95, 5] }
     }
 }
 

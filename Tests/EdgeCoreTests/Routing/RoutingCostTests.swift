@@ -1,3 +1,4 @@
+import Glibc
 import Shared
 import Testing
 
@@ -27,6 +28,13 @@ import Testing
             })
     }
 
+    /// What this thread has computed for, in nanoseconds: what other tests compute meanwhile does not count.
+    private func processorTime() -> Double {
+        var time = timespec()
+        clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time)
+        return Double(time.tv_sec) * 1e9 + Double(time.tv_nsec)
+    }
+
     private func nanoseconds(_ hosts: HostTable<CompiledEdge>, _ names: [String], _ paths: [String]) -> Double {
         let names = names.map { Array($0.utf8) }
         let paths = paths.map { Array($0.utf8) }
@@ -34,15 +42,14 @@ import Testing
         var best = Double.infinity
         for _ in 0..<5 {
             var found = 0
-            let time = ContinuousClock().measure {
-                for round in 0..<rounds {
-                    let edge = names[round % names.count].withUnsafeBufferPointer { hosts.lookup($0) }
-                    let route = paths[round % paths.count].withUnsafeBufferPointer { edge?.routes.lookup($0) }
-                    if route != nil { found += 1 }
-                }
+            let began = processorTime()
+            for round in 0..<rounds {
+                let edge = names[round % names.count].withUnsafeBufferPointer { hosts.lookup($0) }
+                let route = paths[round % paths.count].withUnsafeBufferPointer { edge?.routes.lookup($0) }
+                if route != nil { found += 1 }
             }
+            best = min(best, (processorTime() - began) / Double(rounds))
             #expect(found == rounds)
-            best = min(best, Double(time.nanoseconds) / Double(rounds))
         }
         return best
     }
