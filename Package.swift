@@ -24,6 +24,7 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-certificates", from: "1.21.0"),
         .package(url: "https://github.com/apple/swift-asn1", from: "1.7.0"),
         .package(url: "https://github.com/apple/swift-crypto", from: "4.5.0"),
+        .package(url: "https://github.com/apple/swift-collections", from: "1.6.0"),
         .package(url: "https://github.com/groue/GRDB.swift", from: "7.10.0"),
     ],
     targets: [
@@ -39,7 +40,11 @@ let package = Package(
 
         // Rooms, from the ground up.
         .target(name: "Shared", swiftSettings: settings),
-        .target(name: "EdgeCore", dependencies: ["Shared"], swiftSettings: hotSettings),
+        .target(
+            name: "EdgeCore",
+            dependencies: ["Shared", .product(name: "HashTreeCollections", package: "swift-collections")],
+            swiftSettings: hotSettings
+        ),
         .target(name: "EdgeModules", dependencies: ["EdgeCore", "Shared", "CZlib"], swiftSettings: hotSettings),
         .target(
             name: "EdgeTransport",

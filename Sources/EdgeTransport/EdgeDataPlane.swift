@@ -8,11 +8,13 @@ import Synchronization
 /// Callable from anywhere; what happens on a loop is sent there as a message.
 public final class EdgeDataPlane: DataPlane {
     private struct State {
-        /// OpenSSL contexts by certificate, so that a change loads only what it brings.
-        var served: [ObjectIdentifier: (material: CertificateMaterial, certificate: ServedCertificate)] = [:]
         /// Where TCP edges are listened for; an address that could not be had is tried again with the next snapshot.
         var ports: Set<SocketAddress> = []
-        var problems: [String: String] = [:]
+        /// Of the snapshot whose ports are open.
+        var portsRevision: UInt64 = 0
+        var portProblems: [String: String] = [:]
+        /// Certificates that OpenSSL will not have, and why.
+        var badCertificates: [(material: CertificateMaterial, problem: String)] = []
         var isStarted = false
     }
 
@@ -32,15 +34,12 @@ public final class EdgeDataPlane: DataPlane {
         let listenerTLS = try TLSContext.listener()
         let upstreamTLS = try TLSContext.client(verify: settings.verifyUpstreamTLS)
         let resolver = Resolver()
-        let empty = Snapshot(
-            revision: 0, edges: [:], hosts: HostTable([]), ports: [:], certificates: HostTable([]), faults: [:])
-        let published = PublishedSnapshot(snapshot: empty, contexts: HostTable([]))
         var loops: [EventLoop] = []
         for index in 0..<max(1, settings.loops) {
             let loop = try EventLoop(index: index)
             loop.service = LoopService(
                 loop: loop, settings: settings, listenerTLS: listenerTLS, upstreamTLS: upstreamTLS,
-                ticketKeys: ticketKeys, resolver: resolver, published: published)
+                ticketKeys: ticketKeys, resolver: resolver, snapshot: .empty)
             loops.append(loop)
         }
         self.loops = loops
@@ -144,42 +143,50 @@ public final class EdgeDataPlane: DataPlane {
     // MARK: DataPlane
 
     public func publish(_ snapshot: Snapshot) async {
-        let contexts = loadCertificates(snapshot)
-        let published = PublishedSnapshot(snapshot: snapshot, contexts: contexts)
+        checkCertificates(snapshot)
         await onEveryLoop { loop in
-            guard snapshot.revision >= loop.service.published.snapshot.revision else { return }
-            loop.service.published = published
+            guard snapshot.revision >= loop.service.snapshot.revision else { return }
+            loop.service.snapshot = snapshot
         }
         portRevision.withLock { revision in
             // Publications may overtake one another; the loops keep the latest, and so do the ports.
             guard snapshot.revision >= revision else { return }
             revision = snapshot.revision
-            openPorts(Set(snapshot.ports.keys))
+            openPorts(of: snapshot)
         }
     }
 
-    private func loadCertificates(_ snapshot: Snapshot) -> HostTable<ServedCertificate> {
-        state.withLock { state in
-            var served: [ObjectIdentifier: (material: CertificateMaterial, certificate: ServedCertificate)] = [:]
-            var problems: [String: String] = [:]
-            let contexts = snapshot.certificates.map { material -> ServedCertificate in
-                let key = ObjectIdentifier(material)
-                let entry = served[key] ?? state.served[key] ?? (material, ServedCertificate(material))
-                served[key] = entry
-                if let problem = entry.certificate.problem { problems[entry.certificate.id] = problem }
-                return entry.certificate
+    /// More new certificates than this are not looked at before their first handshake: as many come with a start.
+    private static let checkedCertificates = 64
+
+    /// Readies what a change brings, so that no handshake has to wait for it, and its faults are told at once.
+    private func checkCertificates(_ snapshot: Snapshot) {
+        let new = snapshot.newCertificates
+        let bad =
+            new.count > EdgeDataPlane.checkedCertificates
+            ? []
+            : new.compactMap { material in
+                material.served.problem.map { (material, $0) }
             }
-            state.served = served
-            state.problems = state.problems.filter { $0.key.hasPrefix("port/") }.merging(problems) { _, new in new }
-            return contexts
+        state.withLock { state in
+            state.badCertificates.removeAll { bad in
+                snapshot.configuration.certificates[bad.material.id] !== bad.material
+            }
+            state.badCertificates += bad
         }
     }
 
     /// Listens where TCP edges are, and no longer where they were. Connections that are open go on.
-    private func openPorts(_ wanted: Set<UInt16>) {
+    private func openPorts(of snapshot: Snapshot) {
+        let isDone = state.withLock { state in
+            defer { state.portsRevision = snapshot.portsRevision }
+            return state.portsRevision == snapshot.portsRevision && state.portProblems.isEmpty
+        }
+        guard !isDone else { return }
+        let wanted = Set(snapshot.ports.keys)
         let before = state.withLock { state in
             defer { state.ports = state.ports.filter { wanted.contains($0.port) } }
-            state.problems = state.problems.filter { !$0.key.hasPrefix("port/") }
+            state.portProblems = [:]
             return state.ports
         }
         for port in Set(before.map(\.port)).subtracting(wanted) {
@@ -204,7 +211,7 @@ public final class EdgeDataPlane: DataPlane {
                     state.withLock { _ = $0.ports.insert(address) }
                 } catch {
                     for descriptor in descriptors { close(descriptor) }
-                    state.withLock { $0.problems["port/\(port)"] = "\(error)" }
+                    state.withLock { $0.portProblems["port/\(port)"] = "\(error)" }
                 }
             }
         }
@@ -219,7 +226,11 @@ public final class EdgeDataPlane: DataPlane {
         return total.withLock { $0 }
     }
 
-    public func problems() async -> [String: String] { state.withLock { $0.problems } }
+    public func problems() async -> [String: String] {
+        state.withLock { state in
+            state.badCertificates.reduce(into: state.portProblems) { $0[$1.material.id.rawValue] = $1.problem }
+        }
+    }
 
     /// Client connections open now.
     public func openConnections() async -> Int {

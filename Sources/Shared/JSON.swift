@@ -56,14 +56,6 @@ extension JSON {
         self = try JSONDecoder().decode(JSON.self, from: Data(bytes))
     }
 
-    /// The document as UTF-8, keys sorted, so that equal documents have equal bytes.
-    public var bytes: [UInt8] {
-        let encoder = JSONEncoder()
-        encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
-        // A JSON value always encodes: the only failure is a non-finite number, which parsing never yields.
-        return (try? encoder.encode(self)).map(Array.init) ?? Array("null".utf8)
-    }
-
     /// The document as text, keys sorted.
     public var text: String { String(decoding: bytes, as: UTF8.self) }
 

@@ -1,3 +1,4 @@
+import Foundation
 import Shared
 import Testing
 
@@ -47,5 +48,22 @@ import Testing
         var scalar: JSON = 1
         scalar["a"] = 2
         #expect(scalar == 1)
+    }
+
+    @Test(
+        arguments: [
+            ["text": .string(String(String.UnicodeScalarView((0...0x17F).compactMap { UnicodeScalar($0) })))],
+            ["wide": "日本語 \u{1F600} \u{2028} e\u{301}", "": "empty key", "a\"b\\c\n": nil],
+            ["numbers": [0, -1, 9_223_372_036_854_775_807, 0.5, -0.25, 1e100, 1e-7, 3.0, 123456789.125]],
+            ["nested": [["a": [[], [:], nil, true, false]], "x/y"]],
+        ] as [JSON])
+    func `documents are written as Foundation writes them`(document: JSON) throws {
+        let encoder = JSONEncoder()
+        encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
+        #expect(document.text == String(decoding: try encoder.encode(document), as: UTF8.self))
+    }
+
+    @Test func `what is not finite is null`() {
+        #expect(JSON.array([.double(.nan), .double(.infinity)]).text == "[null,null]")
     }
 }

@@ -36,8 +36,7 @@ enum BackendObjects: Resource {
             throw Fault(refused, "The backend '\(object.id)' refers to itself through its backends.")
         }
         let depth = height(object.id, in: state) { state.references(of: $0).map(\.id) }
-        let above = height(object.id, in: state) { id in state.referrers(of: id).filter { state[$0]?.kind == .backend }
-        }
+        let above = height(object.id, in: state) { state.referrers(of: $0, kind: .backend) }
         guard depth + above - 1 <= Backends.maximumDepth else {
             throw Fault(6513, "Backends may nest at most \(Backends.maximumDepth) deep.")
         }

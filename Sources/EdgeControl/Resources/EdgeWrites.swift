@@ -89,8 +89,9 @@ struct EdgeWrites: Sendable {
 
     static func names(of object: ConfigurationObject) -> [ObjectName] {
         Hostports.of(object).map { hostport in
-            let message = "The hostport '\(hostport)' is already used by another edge."
-            return ObjectName(text: "hostport/\(hostport)", taken: Fault(7122, message))
+            ObjectName(
+                text: "hostport/\(hostport)",
+                taken: Fault(7122, "The hostport '\(hostport)' is already used by another edge."))
         }
     }
 

@@ -21,8 +21,11 @@ enum HTTPSRoutes: Resource {
 
     static func names(of object: ConfigurationObject) -> [ObjectName] {
         let match = object.document["match"]?.stringValue ?? ""
-        let message = "The edge already has a route that matches '\(match.prefix(128))'."
-        return [ObjectName(text: "match/\(object.parent ?? "")\(match)", taken: Fault(7126, message))]
+        return [
+            ObjectName(
+                text: "match/\(object.parent ?? "")\(match)",
+                taken: Fault(7126, "The edge already has a route that matches '\(match.prefix(128))'."))
+        ]
     }
 
     static func references(of object: ConfigurationObject, in state: ConfigurationState) -> [ObjectReference] {

@@ -75,31 +75,9 @@ struct ListElement {
 extension ConfigurationState {
     /// Objects of a kind, newest first, from the one before `before` on.
     func newestFirst(_ kind: ObjectKind, before: String?) -> some Sequence<ConfigurationObject> {
-        let order = ids(kind)
-        var end = order.endIndex
-        var limit: String?
-        if let before {
-            if let position = position(of: before) {
-                end = index(of: position, in: order)
-            } else {
-                // The object is long gone: its identifier still tells the second in which it was made.
-                limit = before
-            }
-        }
-        let bound = limit
-        return order[..<end].reversed().lazy
-            .filter { id in bound.map { id < $0 } ?? true }
-            .compactMap { self[$0] }
-    }
-
-    /// The first place in an order of objects that is at a position or behind it.
-    private func index(of position: Int64, in order: [String]) -> Int {
-        var low = order.startIndex
-        var high = order.endIndex
-        while low < high {
-            let middle = (low + high) / 2
-            if let other = self[order[middle]], other.position < position { low = middle + 1 } else { high = middle }
-        }
-        return low
+        let position = before.flatMap { self.position(of: $0) }
+        // The object is long gone: its identifier still tells the second in which it was made.
+        let bound = position == nil ? before : nil
+        return newest(kind, below: position).lazy.filter { object in bound.map { object.id < $0 } ?? true }
     }
 }

@@ -161,10 +161,13 @@ struct ModuleSlot: Sendable {
         case .module(let module):
             return module.references.flatMap { reference in
                 ModuleSlot.identifiers(kept[reference.field]).map { id in
-                    let message = "The ID '\(id.prefix(64))' specified for the module \(name) does not exist."
                     // An identifier of another kind exists as little as one of no kind.
                     let known = Resources.kind(of: id)?.rawValue == reference.kind
-                    return ObjectReference(id: known ? id : "", missing: Fault(reference.missingCode, message))
+                    return ObjectReference(
+                        id: known ? id : "",
+                        missing: Fault(
+                            reference.missingCode,
+                            "The ID '\(id.prefix(64))' specified for the module \(name) does not exist."))
                 }
             }
         case .termination, .unavailable: return []

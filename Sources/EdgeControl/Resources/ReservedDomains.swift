@@ -20,8 +20,11 @@ enum ReservedDomains: Resource {
 
     static func names(of object: ConfigurationObject) -> [ObjectName] {
         let name = name(of: object)
-        let fault = Fault(413, "The domain '\(name)' is already reserved for your account.")
-        return [ObjectName(text: "domain/\(name)", taken: fault)]
+        return [
+            ObjectName(
+                text: "domain/\(name)",
+                taken: Fault(413, "The domain '\(name)' is already reserved for your account."))
+        ]
     }
 
     /// A name is for agents or for edges.
@@ -271,7 +274,7 @@ enum ReservedDomains: Resource {
 
     private static func removeManaged(_ id: String?, _ draft: inout ConfigurationDraft) {
         guard let id, let object = draft.state[id], TLSCertificates.isManaged(object),
-            draft.state.referrers(of: id).isEmpty
+            draft.state.firstReferrer(of: id) == nil
         else { return }
         draft.remove(id)
     }

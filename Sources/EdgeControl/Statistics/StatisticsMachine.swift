@@ -84,14 +84,29 @@ public struct StatisticsMachine: Sendable {
     private func rows<Kind>(
         _ window: SampleWindow, _ slots: [(id: Identifier<Kind>, slot: Int)], existing: Set<Identifier<Kind>>
     ) -> [TrafficRow] {
-        var slots = slots.filter { existing.contains($0.id) }
-        if slots.count > StatisticsMachine.maximumRows {
-            slots = Array(
-                slots.map { (busy: window.activity($0.slot), entry: $0) }
-                    .sorted { $0.busy > $1.busy }
-                    .prefix(StatisticsMachine.maximumRows).map(\.entry))
+        let chosen =
+            slots.count > StatisticsMachine.maximumRows
+            ? busiest(window, slots, existing: existing) : slots.filter { existing.contains($0.id) }
+        return chosen.map { window.row($0.id.rawValue, slot: $0.slot) }.sorted { $0.id < $1.id }
+    }
+
+    /// As many as a tick carries. Only those that have seen something are put in order: among very many slots those are
+    /// few, and the rest are all alike.
+    private func busiest<Kind>(
+        _ window: SampleWindow, _ slots: [(id: Identifier<Kind>, slot: Int)], existing: Set<Identifier<Kind>>
+    ) -> [(id: Identifier<Kind>, slot: Int)] {
+        var active: [(busy: (UInt64, UInt64, UInt64), entry: (id: Identifier<Kind>, slot: Int))] = []
+        var idle: [(id: Identifier<Kind>, slot: Int)] = []
+        for entry in slots {
+            let busy = window.activity(entry.slot)
+            if busy != (0, 0, 0) {
+                if existing.contains(entry.id) { active.append((busy, entry)) }
+            } else if idle.count < StatisticsMachine.maximumRows, existing.contains(entry.id) {
+                idle.append(entry)
+            }
         }
-        return slots.map { window.row($0.id.rawValue, slot: $0.slot) }.sorted { $0.id < $1.id }
+        active.sort { $0.busy > $1.busy }
+        return Array((active.map(\.entry) + idle).prefix(StatisticsMachine.maximumRows))
     }
 
     private func weights(

@@ -138,9 +138,7 @@ struct ConfigurationDraft: Sendable {
     mutating func check() throws(Fault) {
         for id in unchecked.sorted() {
             guard let object = state[id] else {
-                guard let user = state.referrers(of: id).first.flatMap({ state[$0] }), let old = base[id] else {
-                    continue
-                }
+                guard let user = state.firstReferrer(of: id), let old = base[id] else { continue }
                 throw Resources.of(old.kind).inUse(old, by: user)
             }
             for reference in state.references(of: id) where state[reference.id] == nil { throw reference.missing }

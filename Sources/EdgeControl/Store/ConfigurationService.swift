@@ -74,7 +74,7 @@ public final class ConfigurationService: Sendable {
     public var configuration: Configuration { published.withLock { $0.configuration } }
     public var revision: UInt64 { published.withLock { $0.state.revision } }
     /// The configuration in force, compiled; empty before `start`.
-    public var snapshot: Snapshot { published.withLock { $0.snapshot } ?? ConfigurationService.nothing }
+    public var snapshot: Snapshot { published.withLock { $0.snapshot } ?? .empty }
     /// What could not be compiled, by object identifier.
     public var faults: [String: Fault] { published.withLock { $0.snapshot?.faults ?? [:] } }
 
@@ -139,7 +139,7 @@ public final class ConfigurationService: Sendable {
         try write.complete(&transaction, result)
         let id = try await store.commit(transaction)
         // Not before it is kept: a write that fails must leave the breakers of what serves alone.
-        compiler.putInForce(compilation, previous: before.snapshot)
+        compiler.putInForce(compilation)
         published.withLock { $0 = after }
         await dataPlane.publish(compilation.snapshot)
 
@@ -209,9 +209,6 @@ public final class ConfigurationService: Sendable {
 
     /// Hands a record to whoever shows it.
     func tellOf(_ record: AuditRecord) { sinks.audit(record) }
-
-    private static let nothing = Snapshot(
-        revision: 0, edges: [:], hosts: HostTable([]), ports: [:], certificates: HostTable([]), faults: [:])
 
     private func tell(_ audit: AuditRecord) {
         let count = audit.changes.count + (audit.omitted ?? 0)

@@ -3,19 +3,20 @@ import Shared
 
 /// The whole configuration as a value, with the indexes that keep checks cheap however large it is.
 ///
-/// Copies share their tables until written to.
+/// Copies share their tables, also after one of them was written to: a write costs the same among ten objects and among
+/// a hundred thousand.
 public struct ConfigurationState: Sendable {
     public internal(set) var revision: UInt64 = 0
     /// Marks that never go down, e.g. the highest TCP port given out.
     public internal(set) var marks: [String: Int64] = [:]
     private(set) var lastPosition: Int64 = 0
     private var tables: [ObjectKind: Table] = [:]
-    private var children: [String: [String]] = [:]
+    private var children: PersistentTable<String, [String]> = [:]
     /// Names that only one object may have, e.g. `domain/www.example.com`, and which one has it.
-    private var owners: [String: String] = [:]
-    /// What an object refers to, and who refers to an object.
-    private var references: [String: [ObjectReference]] = [:]
-    private var referrers: [String: Set<String>] = [:]
+    private var owners: PersistentTable<String, String> = [:]
+    /// What an object refers to, as when it was put, and who refers to an object.
+    private var mentions: PersistentTable<String, [String]> = [:]
+    private var referrers: PersistentTable<Mention, PersistentSet<String>> = [:]
     /// Where the latest removed objects were in their lists, for clients that delete as they page.
     private var removed: [String: Int64] = [:]
     private var removedOrder: [String] = []
@@ -23,9 +24,15 @@ public struct ConfigurationState: Sendable {
     let catalogue: Catalogue
 
     private struct Table: Sendable {
-        var objects: [String: ConfigurationObject] = [:]
-        /// By position, oldest first.
-        var order: [String] = []
+        var objects: PersistentTable<String, ConfigurationObject> = [:]
+        var order = OrderedIndex()
+    }
+
+    /// An object that others refer to. By their kind, because a hundred thousand routes may share one backend, and
+    /// what is asked for nearly always are the few others.
+    private struct Mention: Hashable, Sendable {
+        let id: String
+        let kind: ObjectKind
     }
 
     public init(catalogue: Catalogue) { self.catalogue = catalogue }
@@ -40,7 +47,13 @@ public struct ConfigurationState: Sendable {
     public var count: Int { tables.values.reduce(0) { $0 + $1.objects.count } }
 
     /// Identifiers of one kind, oldest first.
-    public func ids(_ kind: ObjectKind) -> [String] { tables[kind]?.order ?? [] }
+    public func ids(_ kind: ObjectKind) -> [String] { tables[kind]?.order.ids ?? [] }
+
+    /// Objects of one kind, newest first, beginning below a position; found as they are asked for.
+    public func newest(_ kind: ObjectKind, below position: Int64? = nil) -> some Sequence<ConfigurationObject> {
+        let table = tables[kind] ?? Table()
+        return table.order.descending(below: position).lazy.compactMap { table.objects[$0] }
+    }
 
     public func objects(_ kind: ObjectKind) -> [ConfigurationObject] {
         ids(kind).compactMap { tables[kind]?.objects[$0] }
@@ -50,8 +63,24 @@ public struct ConfigurationState: Sendable {
     public func children(of id: String) -> [String] { children[id] ?? [] }
 
     func owner(of name: String) -> String? { owners[name] }
-    func referrers(of id: String) -> [String] { (referrers[id] ?? []).sorted() }
-    func references(of id: String) -> [ObjectReference] { references[id] ?? [] }
+
+    /// Objects of one kind that refer to `id`, ordered by identifier.
+    func referrers(of id: String, kind: ObjectKind) -> [String] {
+        (referrers[Mention(id: id, kind: kind)] ?? PersistentSet()).sorted()
+    }
+
+    /// The first object by kind and identifier that refers to `id`.
+    func firstReferrer(of id: String) -> ConfigurationObject? {
+        for resource in Resources.all {
+            guard let first = referrers[Mention(id: id, kind: resource.kind)]?.min() else { continue }
+            return self[first]
+        }
+        return nil
+    }
+
+    func references(of id: String) -> [ObjectReference] {
+        self[id].map { Resources.of($0.kind).references(of: $0, in: self) } ?? []
+    }
 
     /// The place of an object in its list, also of one that was removed not long ago.
     func position(of id: String) -> Int64? { self[id]?.position ?? removed[id] }
@@ -65,7 +94,10 @@ public struct ConfigurationState: Sendable {
         for object in stored.objects where object.kind.edgeKind == nil { try put(object) }
         for object in stored.objects where object.kind.edgeKind != nil { try put(object) }
         for object in stored.objects {
-            for reference in references[object.id] ?? [] where self[reference.id] == nil { throw reference.missing }
+            for id in mentions[object.id] ?? [] where self[id] == nil {
+                throw references(of: object.id).first { $0.id == id }?.missing
+                    ?? Fault(nil, "\(object.id) refers to \(id), which does not exist.")
+            }
             if let parent = object.parent, self[parent] == nil {
                 throw Fault(nil, "The owner \(parent) of \(object.id) does not exist.")
             }
@@ -83,9 +115,9 @@ public struct ConfigurationState: Sendable {
         let old = self[object.id]
         if let old { unlink(old) }
         for name in names { owners[name.text] = object.id }
-        let refers = resource.references(of: object, in: self)
-        references[object.id] = refers
-        for reference in refers { referrers[reference.id, default: []].insert(object.id) }
+        let mentioned = resource.references(of: object, in: self).map(\.id)
+        mentions[object.id] = mentioned.isEmpty ? nil : mentioned
+        for id in mentioned { referrers.insert(object.id, at: Mention(id: id, kind: object.kind)) }
         tables[object.kind, default: Table()].objects[object.id] = object
         if old == nil { place(object) }
     }
@@ -94,9 +126,9 @@ public struct ConfigurationState: Sendable {
     mutating func remove(_ id: String) {
         guard let object = self[id] else { return }
         unlink(object)
-        references[id] = nil
+        mentions[id] = nil
         tables[object.kind]?.objects[id] = nil
-        tables[object.kind]?.order.removeAll { $0 == id }
+        tables[object.kind]?.order.remove(id, at: object.position)
         remember(object)
         if let parent = object.parent {
             children[parent]?.removeAll { $0 == id }
@@ -113,7 +145,7 @@ public struct ConfigurationState: Sendable {
 
     private mutating func place(_ object: ConfigurationObject) {
         lastPosition = max(lastPosition, object.position)
-        insert(object.id, position: object.position, into: &tables[object.kind, default: Table()].order)
+        tables[object.kind, default: Table()].order.insert(object.id, at: object.position)
         if let parent = object.parent {
             var siblings = children[parent] ?? []
             insert(object.id, position: object.position, into: &siblings)
@@ -132,23 +164,34 @@ public struct ConfigurationState: Sendable {
         for name in Resources.of(object.kind).names(of: object) where owners[name.text] == object.id {
             owners[name.text] = nil
         }
-        for reference in references[object.id] ?? [] {
-            referrers[reference.id]?.remove(object.id)
-            if referrers[reference.id]?.isEmpty == true { referrers[reference.id] = nil }
-        }
+        for id in mentions[object.id] ?? [] { referrers.remove(object.id, at: Mention(id: id, kind: object.kind)) }
     }
 }
 
 /// A name that only one object may have.
-struct ObjectName {
+struct ObjectName: Sendable {
     let text: String
-    /// What is said to the second one.
-    let taken: Fault
+    private let complaint: @Sendable () -> Fault
+
+    /// - Parameter taken: what is said to the second one; made only then.
+    init(text: String, taken: @escaping @autoclosure @Sendable () -> Fault) {
+        self.text = text
+        complaint = taken
+    }
+
+    var taken: Fault { complaint() }
 }
 
 /// One object's mention of another.
-struct ObjectReference: Sendable, Hashable {
+struct ObjectReference: Sendable {
     let id: String
-    /// What is said when the other does not exist.
-    let missing: Fault
+    private let complaint: @Sendable () -> Fault
+
+    /// - Parameter missing: what is said when the other does not exist; made only then.
+    init(id: String, missing: @escaping @autoclosure @Sendable () -> Fault) {
+        self.id = id
+        complaint = missing
+    }
+
+    var missing: Fault { complaint() }
 }

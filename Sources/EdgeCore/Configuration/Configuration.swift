@@ -1,13 +1,14 @@
 public import Shared
+public import Synchronization
 
-/// The running configuration as plain values: what the store keeps and the compiler reads.
+/// The running configuration as plain values: what the store keeps and the compiler reads. Copies share their tables.
 public struct Configuration: Sendable {
     public var revision: UInt64 = 0
-    public var edges: [EdgeID: EdgeConfiguration] = [:]
-    public var backends: [BackendID: BackendConfiguration] = [:]
-    public var domains: [DomainID: DomainConfiguration] = [:]
-    public var certificates: [CertificateID: CertificateMaterial] = [:]
-    public var policies: [IPPolicyID: [IPPolicyRule]] = [:]
+    public var edges: PersistentTable<EdgeID, EdgeConfiguration> = [:]
+    public var backends: PersistentTable<BackendID, BackendConfiguration> = [:]
+    public var domains: PersistentTable<DomainID, DomainConfiguration> = [:]
+    public var certificates: PersistentTable<CertificateID, CertificateMaterial> = [:]
+    public var policies: PersistentTable<IPPolicyID, [IPPolicyRule]> = [:]
 
     public init() {}
 }
@@ -114,6 +115,9 @@ public final class CertificateMaterial: Sendable, CustomStringConvertible, Custo
     /// Leaf first.
     public let chainPEM: String
     public let keyPEM: String
+    /// What the transport makes of it when it is first asked for: it lives as long as the material and is shared by
+    /// all names that have it, however often snapshots change.
+    public let prepared = AtomicLazyReference<PreparedCertificate>()
 
     public init(id: CertificateID, chainPEM: String, keyPEM: String) {
         self.id = id
@@ -123,4 +127,9 @@ public final class CertificateMaterial: Sendable, CustomStringConvertible, Custo
 
     public var description: String { "CertificateMaterial(\(id))" }
     public var customMirror: Mirror { Mirror(self, children: ["id": id.rawValue]) }
+}
+
+/// A certificate in the form that handshakes need. Only the transport knows more of it.
+open class PreparedCertificate: @unchecked Sendable {
+    public init() {}
 }

@@ -1,18 +1,19 @@
 import Shared
 
-/// Compiles one edge: its routes, chains and backends.
+/// Compiles edges, one after the other: their routes and chains, and which backends they go to.
 struct EdgeCompiler {
     let configuration: Configuration
     let modules: ModuleRegistry
     let slots: SlotTable
     let breakers: CircuitBreakers
-    let backends: BackendCompiler
+    /// Gives backends their numbers.
+    private(set) var backends: BackendTable
     private var dependencies: Set<String> = []
     private var breakerRoutes: [RouteID] = []
 
     init(
         configuration: Configuration, modules: ModuleRegistry, slots: SlotTable, breakers: CircuitBreakers,
-        backends: BackendCompiler
+        backends: BackendTable
     ) {
         self.configuration = configuration
         self.modules = modules
@@ -25,7 +26,8 @@ struct EdgeCompiler {
     static let terminationName = "tls_termination"
 
     mutating func compile(_ edge: EdgeConfiguration) throws(ObjectFault) -> CompiledEdge {
-        dependencies = [edge.id.rawValue]
+        dependencies = []
+        breakerRoutes = []
         var routes: [(matchType: RouteConfiguration.MatchType, match: String, route: CompiledRoute)] = []
         var documents = edge.modules
         let termination = try termination(of: edge, documents.removeValue(forKey: EdgeCompiler.terminationName))
@@ -35,11 +37,11 @@ struct EdgeCompiler {
                 routes.append((route.matchType, route.match, try compile(route, of: edge)))
             }
         }
-        let backend = edge.kind == .https ? nil : try backend(edge.backend, owner: edge.id.rawValue)
         return CompiledEdge(
             id: edge.id, kind: edge.kind, slot: slots.slot("edge/\(edge.id)"), hostports: edge.hostports,
             termination: termination.place, minimumTLSVersion: termination.version,
-            routes: routes.isEmpty ? .empty : RouteTable(routes), chain: chain, backend: backend,
+            routes: routes.isEmpty ? .empty : RouteTable(routes), chain: chain,
+            backend: edge.kind == .https ? BackendTable.none : backend(edge.backend),
             dependencies: dependencies, breakerRoutes: breakerRoutes)
     }
 
@@ -47,12 +49,11 @@ struct EdgeCompiler {
         _ route: RouteConfiguration, of edge: EdgeConfiguration
     ) throws(ObjectFault) -> CompiledRoute {
         let id = route.id.rawValue
-        dependencies.insert(id)
         let chain = try chain(route.modules, owner: id, kind: edge.kind)
         if chain.modules.contains(where: { $0 is any BreakerBearing }) { breakerRoutes.append(route.id) }
         return CompiledRoute(
             id: route.id, edgeID: edge.id, slot: slots.slot("route/\(id)"), chain: chain,
-            backend: try backend(route.backend, owner: id))
+            backend: backend(route.backend))
     }
 
     private mutating func chain(
@@ -79,14 +80,10 @@ struct EdgeCompiler {
         }
     }
 
-    /// The backend, or `nil` when it is switched off or does not exist (which a later change may alter).
-    private mutating func backend(
-        _ reference: BackendReference?, owner: String
-    ) throws(ObjectFault) -> (any Backend)? {
-        guard let reference else { return nil }
-        dependencies.formUnion(backends.dependencies(of: reference.id))
-        guard reference.enabled else { return nil }
-        return try backends.backend(reference.id)
+    /// The backend's number. Whether there is such a backend is looked up with each exchange.
+    private mutating func backend(_ reference: BackendReference?) -> Int32 {
+        guard let reference, reference.enabled else { return BackendTable.none }
+        return backends.number(of: reference.id)
     }
 
     private func termination(
@@ -106,64 +103,5 @@ struct EdgeCompiler {
         }
         let isUpstream = edge.kind == .tls && document["terminate_at"]?.stringValue == "upstream"
         return (isUpstream ? .atUpstream : .atEdge, version)
-    }
-}
-
-/// Compiles backends, each once per change, however many edges and parents refer to it.
-final class BackendCompiler {
-    let configurations: [BackendID: BackendConfiguration]
-    let slots: SlotTable
-    private var compiled: [BackendID: any Backend] = [:]
-    private var reached: [BackendID: Set<String>] = [:]
-
-    init(configurations: [BackendID: BackendConfiguration], slots: SlotTable) {
-        self.configurations = configurations
-        self.slots = slots
-    }
-
-    /// Compiles a backend and all that it refers to; `nil` when it does not exist.
-    func backend(_ id: BackendID) throws(ObjectFault) -> (any Backend)? {
-        try backend(id, depth: 1)
-    }
-
-    private func backend(_ id: BackendID, depth: Int) throws(ObjectFault) -> (any Backend)? {
-        if let known = compiled[id] { return known }
-        guard let configuration = configurations[id] else { return nil }
-        guard let kind = Backends.kind(named: configuration.kind) else {
-            throw ObjectFault(
-                object: id.rawValue, fault: Fault(nil, "There is no backend kind \"\(configuration.kind)\"."))
-        }
-        // Also ends what a cycle in the store would make endless.
-        guard depth <= Backends.maximumDepth else {
-            throw ObjectFault(
-                object: id.rawValue, fault: Fault(6513, "Backends nest deeper than \(Backends.maximumDepth)."))
-        }
-        var children: [BackendID: any Backend] = [:]
-        for child in kind.references(configuration.settings) {
-            children[child] = try backend(child, depth: depth + 1)
-        }
-        let resolved = children
-        do throws(Fault) {
-            let backend = try kind.init(
-                id: id, settings: configuration.settings,
-                environment: BackendEnvironment(slots: slots) { resolved[$0] })
-            compiled[id] = backend
-            return backend
-        } catch {
-            throw ObjectFault(object: id.rawValue, fault: error)
-        }
-    }
-
-    /// Identifiers of the backend and of everything below it, also of those that do not exist yet.
-    func dependencies(of id: BackendID) -> Set<String> {
-        if let known = reached[id] { return known }
-        var found: Set<String> = []
-        var waiting = [id]
-        while let next = waiting.popLast() {
-            guard found.insert(next.rawValue).inserted, let configuration = configurations[next] else { continue }
-            waiting += Backends.kind(named: configuration.kind)?.references(configuration.settings) ?? []
-        }
-        reached[id] = found
-        return found
     }
 }

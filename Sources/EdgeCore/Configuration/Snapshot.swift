@@ -20,15 +20,16 @@ public final class CompiledEdge: Sendable {
     public let routes: RouteTable
     /// TLS and TCP edges.
     public let chain: Chain
-    public let backend: (any Backend)?
-    /// Identifiers of every object that went into this: a change to one of them compiles this edge anew.
+    /// The backend's number in `Snapshot.backends`.
+    public let backend: Int32
+    /// Identifiers of the objects that its modules refer to: a change to one of them compiles this edge anew.
     public let dependencies: Set<String>
     /// The routes that have a circuit breaker in force.
     public let breakerRoutes: [RouteID]
 
     public init(
         id: EdgeID, kind: EdgeKind, slot: Int32, hostports: [String], termination: TLSTermination,
-        minimumTLSVersion: Int32, routes: RouteTable, chain: Chain, backend: (any Backend)?,
+        minimumTLSVersion: Int32, routes: RouteTable, chain: Chain, backend: Int32,
         dependencies: Set<String>, breakerRoutes: [RouteID] = []
     ) {
         self.id = id
@@ -51,9 +52,10 @@ public final class CompiledRoute: Sendable {
     public let edgeID: EdgeID
     public let slot: Int32
     public let chain: Chain
-    public let backend: (any Backend)?
+    /// The backend's number in `Snapshot.backends`.
+    public let backend: Int32
 
-    public init(id: RouteID, edgeID: EdgeID, slot: Int32, chain: Chain, backend: (any Backend)?) {
+    public init(id: RouteID, edgeID: EdgeID, slot: Int32, chain: Chain, backend: Int32) {
         self.id = id
         self.edgeID = edgeID
         self.slot = slot
@@ -63,28 +65,64 @@ public final class CompiledRoute: Sendable {
 }
 
 /// The immutable compiled configuration in force. Exchanges and connections keep the parts that they began with.
+///
+/// A snapshot shares with the one before all that a change left as it was.
 public final class Snapshot: Sendable {
-    public let revision: UInt64
+    /// What it was compiled from.
+    public let configuration: Configuration
     /// Every edge, also those without a name to be reached by.
-    public let edges: [EdgeID: CompiledEdge]
+    public let edges: PersistentTable<EdgeID, CompiledEdge>
     /// HTTPS and TLS edges by host name.
     public let hosts: HostTable<CompiledEdge>
     /// TCP edges by listening port.
     public let ports: [UInt16: CompiledEdge]
     /// Certificates by host name: every domain has one, with or without an edge (claim C75).
     public let certificates: HostTable<CertificateMaterial>
+    /// Every backend, by the numbers that routes and edges hold.
+    public let backends: BackendTable
     /// What could not be compiled, by object identifier; the rest serves all the same.
     public let faults: [String: Fault]
+    /// The revision that last changed a TCP edge.
+    public let portsRevision: UInt64
+    /// Certificates that serve a name here which they did not serve in the snapshot before.
+    public let newCertificates: [CertificateMaterial]
+    /// Edges by the objects that their modules refer to, and domains by their certificate.
+    let dependents: Dependents
 
-    public init(
-        revision: UInt64, edges: [EdgeID: CompiledEdge], hosts: HostTable<CompiledEdge>,
-        ports: [UInt16: CompiledEdge], certificates: HostTable<CertificateMaterial>, faults: [String: Fault]
+    struct Dependents: Sendable {
+        var edges: PersistentTable<String, PersistentSet<EdgeID>> = [:]
+        var domains: PersistentTable<CertificateID, PersistentSet<DomainID>> = [:]
+    }
+
+    public var revision: UInt64 { configuration.revision }
+
+    init(
+        configuration: Configuration, edges: PersistentTable<EdgeID, CompiledEdge>, hosts: HostTable<CompiledEdge>,
+        ports: [UInt16: CompiledEdge], certificates: HostTable<CertificateMaterial>, backends: BackendTable,
+        faults: [String: Fault], portsRevision: UInt64, newCertificates: [CertificateMaterial],
+        dependents: Dependents
     ) {
-        self.revision = revision
+        self.configuration = configuration
         self.edges = edges
         self.hosts = hosts
         self.ports = ports
         self.certificates = certificates
+        self.backends = backends
         self.faults = faults
+        self.portsRevision = portsRevision
+        self.newCertificates = newCertificates
+        self.dependents = dependents
     }
+
+    /// One that nothing is compiled from: for tests of what only looks things up.
+    package convenience init(
+        configuration: Configuration, edges: PersistentTable<EdgeID, CompiledEdge>, hosts: HostTable<CompiledEdge>
+    ) {
+        self.init(
+            configuration: configuration, edges: edges, hosts: hosts, ports: [:], certificates: HostTable([]),
+            backends: BackendTable(), faults: [:], portsRevision: 0, newCertificates: [], dependents: Dependents())
+    }
+
+    /// Serves nothing.
+    public static let empty = Snapshot(configuration: Configuration(), edges: [:], hosts: HostTable([]))
 }

@@ -33,6 +33,13 @@ struct NameIndex: Sendable {
 
     var isEmpty: Bool { entries.isEmpty }
 
+    /// Every name that counts, in no order.
+    var names: [(bytes: [UInt8], hash: UInt64, number: Int32)] {
+        entries.filter { $0.number >= 0 }.map { entry in
+            (Array(bytes[Int(entry.start)..<Int(entry.start + entry.count)]), entry.hash, entry.number)
+        }
+    }
+
     private func find(_ name: [UInt8], hash: UInt64) -> Int32? {
         name.withUnsafeBufferPointer { find($0, hash: hash) }
     }

@@ -71,19 +71,19 @@ final class ProxyExchange: Exchange, DialWaiter {
         case .reject(let error): return reject(error)
         case .respond(let response): return respond(response)
         }
-        proceed(walk.first(route.backend, &service.balance))
+        proceed(walk.first(service.snapshot.backends[route.backend], &service.balance))
     }
 
     /// The edge by the request's own host; a TLS connection made for another edge's name may not reach it.
     private func findEdge(_ facts: RequestFacts) -> CompiledEdge? {
         let host = view.request.host
-        let hosts = service.published.snapshot.hosts
+        let hosts = service.snapshot.hosts
         guard let edge = view.request.withBytes(host, { hosts.lookup($0) }), edge.kind == .https else {
             reject(.endpointNotFound)
             return nil
         }
         if facts.isSecure, !view.request.isExactly(host, facts.connection.serverName) {
-            let named = service.published.snapshot.hosts.lookup(facts.connection.serverName)
+            let named = service.snapshot.hosts.lookup(facts.connection.serverName)
             guard named === edge else {
                 reject(.misdirected)
                 return nil

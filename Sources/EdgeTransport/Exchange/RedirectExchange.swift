@@ -14,7 +14,7 @@ final class RedirectExchange: Exchange {
     override func begin(_ facts: RequestFacts) {
         guard let client else { return }
         let request = view.request
-        let known = request.withBytes(request.host, loop.service.published.snapshot.hosts.lookup)
+        let known = request.withBytes(request.host, loop.service.snapshot.hosts.lookup)
         guard known?.kind == .https else {
             return client.send(.endpointNotFound, using: view.response, requestWasHead: facts.isHead)
         }

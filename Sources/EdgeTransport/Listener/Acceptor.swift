@@ -57,7 +57,7 @@ final class Acceptor {
             Handshake(acceptor: self, channel: channel, peer: peer, local: local).start()
         case .http(let kind): startCleartext(channel, kind, facts(peer, local, nil))
         case .tcp(let port):
-            guard let edge = service.published.snapshot.ports[port] else {
+            guard let edge = service.snapshot.ports[port] else {
                 return channel.closeNow()
             }
             startStream(channel, edge, facts(peer, local, nil), early: [])
@@ -150,7 +150,7 @@ private final class Handshake: ChannelHandler {
     override func channelConnected(_ channel: Channel) {
         guard let tls = channel.tls else { return }
         let facts = acceptor.facts(peer, local, tls)
-        let snapshot = channel.loop.service.published.snapshot
+        let snapshot = channel.loop.service.snapshot
         if let edge = snapshot.hosts.lookup(tls.serverName), edge.kind == .tls {
             acceptor.startStream(channel, edge, facts, early: [])
         } else if tls.negotiatedProtocol == "h2" {

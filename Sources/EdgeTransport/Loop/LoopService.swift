@@ -1,36 +1,6 @@
 import EdgeCore
 import Shared
 
-/// A snapshot with what only the transport can make of it.
-final class PublishedSnapshot: Sendable {
-    let snapshot: Snapshot
-    /// Ready TLS contexts by host name.
-    let contexts: HostTable<ServedCertificate>
-
-    init(snapshot: Snapshot, contexts: HostTable<ServedCertificate>) {
-        self.snapshot = snapshot
-        self.contexts = contexts
-    }
-}
-
-/// A certificate as OpenSSL has it, or the reason why it cannot be served.
-final class ServedCertificate: Sendable {
-    let id: String
-    let context: TLSContext?
-    let problem: String?
-
-    init(_ material: CertificateMaterial) {
-        id = material.id.rawValue
-        do {
-            context = try TLSContext.serving(material)
-            problem = nil
-        } catch {
-            context = nil
-            problem = "\(error)"
-        }
-    }
-}
-
 /// What serves on one loop. Confined to it.
 final class LoopService {
     let loop: EventLoop
@@ -40,7 +10,8 @@ final class LoopService {
     let ticketKeys: TicketKeys
     let resolver: Resolver
 
-    var published: PublishedSnapshot
+    /// The configuration in force on this loop.
+    var snapshot: Snapshot
     var balance = BalanceStates()
     var traffic = TrafficSample()
     /// Client connections of all kinds on this loop.
@@ -58,7 +29,7 @@ final class LoopService {
 
     init(
         loop: EventLoop, settings: TransportSettings, listenerTLS: TLSContext, upstreamTLS: TLSContext,
-        ticketKeys: TicketKeys, resolver: Resolver, published: PublishedSnapshot
+        ticketKeys: TicketKeys, resolver: Resolver, snapshot: Snapshot
     ) {
         self.loop = loop
         self.settings = settings
@@ -66,7 +37,7 @@ final class LoopService {
         self.upstreamTLS = upstreamTLS
         self.ticketKeys = ticketKeys
         self.resolver = resolver
-        self.published = published
+        self.snapshot = snapshot
         connectionLimit = max(1, settings.maxConnections / settings.loops)
     }
 
@@ -91,11 +62,10 @@ final class LoopService {
 
     /// What a handshake for `serverName` should do.
     func decide(_ serverName: String) -> HelloDecision {
-        let snapshot = published.snapshot
         guard !serverName.isEmpty else { return .refuse }
         let edge = snapshot.hosts.lookup(serverName)
         if let edge, edge.kind == .tls, edge.termination == .atUpstream { return .passThrough(edge) }
-        guard let context = published.contexts.lookup(serverName)?.context else { return .refuse }
+        guard let context = snapshot.certificates.lookup(serverName)?.served.context else { return .refuse }
         return .terminate(context, minimumVersion: edge?.minimumTLSVersion ?? 0x0303, http: edge?.kind != .tls)
     }
 

@@ -34,7 +34,7 @@ final class StreamConnection: ChannelHandler, DialWaiter {
         channel.clearDeadline()
         channel.pauseReading()
         guard edge.chain.admits(facts) else { return close(broken: false) }
-        proceed(walk.first(edge.backend, &service.balance))
+        proceed(walk.first(service.snapshot.backends[edge.backend], &service.balance))
     }
 
     private func proceed(_ step: BackendWalk.Step) {

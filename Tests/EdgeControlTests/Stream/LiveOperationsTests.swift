@@ -79,15 +79,17 @@ struct LiveOperationsTests {
         let slots = SlotTable()
         let chain = Chain([Gate(), Stamp()])
         let route = CompiledRoute(
-            id: LiveWorld.route, edgeID: LiveWorld.edge, slot: slots.slot("route/x"), chain: chain, backend: nil)
+            id: LiveWorld.route, edgeID: LiveWorld.edge, slot: slots.slot("route/x"), chain: chain,
+            backend: BackendTable.none)
         let edge = CompiledEdge(
             id: LiveWorld.edge, kind: .https, slot: slots.slot("edge/x"), hostports: ["app.example:443"],
             termination: .atEdge, minimumTLSVersion: 0x0303,
-            routes: RouteTable([(matchType: .pathPrefix, match: "/", route: route)]), chain: .empty, backend: nil,
+            routes: RouteTable([(matchType: .pathPrefix, match: "/", route: route)]), chain: .empty,
+            backend: BackendTable.none,
             dependencies: [])
         return Snapshot(
-            revision: 7, edges: [edge.id: edge], hosts: HostTable([(name: "app.example", value: edge)]), ports: [:],
-            certificates: HostTable([]), faults: [:])
+            configuration: LiveWorld.twoVersions, edges: [edge.id: edge],
+            hosts: HostTable([(name: "app.example", value: edge)]))
     }
 }
 

@@ -114,7 +114,7 @@ final class LiveWorld: Sendable {
             sources: LiveService.Sources(
                 dataPlane: plane, slots: plane.slots, breakers: breakers, events: events, guards: store,
                 configuration: { [configuration] in configuration.now },
-                snapshot: { snapshot ?? LiveWorld.emptySnapshot },
+                snapshot: { snapshot ?? Snapshot.empty },
                 recentAudit: { [audit] limit in Array(audit.now.suffix(limit)) },
                 audit: { [audited] principal, command, kind, id in
                     audited.change { $0.append("\(principal.name) \(command) \(kind) \(id)") }
@@ -145,11 +145,6 @@ final class LiveWorld: Sendable {
                     id: route, matchType: .pathPrefix, match: "/", backend: BackendReference(id: weighted))
             ])
         return configuration
-    }
-
-    static var emptySnapshot: Snapshot {
-        Snapshot(
-            revision: 0, edges: [:], hosts: HostTable([]), ports: [:], certificates: HostTable([]), faults: [:])
     }
 
     static func call(

@@ -4,14 +4,18 @@ import Testing
 @testable import EdgeCore
 
 /// Compiles backends the way a snapshot does, for tests.
-func compileBackend(_ id: String, _ all: [(id: String, kind: String, settings: JSON)]) throws -> any Backend {
-    var configurations: [BackendID: BackendConfiguration] = [:]
+func compileBackend(
+    _ id: String, _ all: [(id: String, kind: String, settings: JSON)], slots: SlotTable = SlotTable()
+) throws -> any Backend {
+    var configurations: PersistentTable<BackendID, BackendConfiguration> = [:]
     for entry in all {
         configurations[BackendID(entry.id)] = BackendConfiguration(
             id: BackendID(entry.id), kind: entry.kind, settings: entry.settings)
     }
-    let compiler = BackendCompiler(configurations: configurations, slots: SlotTable())
-    return try #require(try compiler.backend(BackendID(id)))
+    var compiler = BackendCompiler(configurations: configurations, slots: slots)
+    compiler.compile(Set(configurations.keys))
+    if let fault = compiler.faults.values.first { throw fault }
+    return try #require(compiler.table[BackendID(id)])
 }
 
 func code(_ body: () throws -> some Any) -> String? {
@@ -218,13 +222,8 @@ func code(_ body: () throws -> some Any) -> String? {
 
     @Test func `the path names every backend and share on the way`() throws {
         let slots = SlotTable()
-        var configurations: [BackendID: BackendConfiguration] = [:]
-        for entry in leaves + [("bkdwd_1", "weighted", ["backends": ["bkdsc_a": 1]])] {
-            configurations[BackendID(entry.id)] = BackendConfiguration(
-                id: BackendID(entry.id), kind: entry.kind, settings: entry.settings)
-        }
-        let backend = try #require(
-            try BackendCompiler(configurations: configurations, slots: slots).backend(BackendID("bkdwd_1")))
+        let backend = try compileBackend(
+            "bkdwd_1", leaves + [("bkdwd_1", "weighted", ["backends": ["bkdsc_a": 1]])], slots: slots)
         var states = BalanceStates()
         var path = SelectionPath()
         _ = backend.choose(&states, &path)
@@ -259,9 +258,9 @@ func code(_ body: () throws -> some Any) -> String? {
     }
 
     @Test func `a child that does not exist is a fault`() {
-        #expect(throws: ObjectFault.self) {
-            try compileBackend("bkdfo_1", [("bkdfo_1", "failover", ["backends": ["bkdsc_gone"]])])
-        }
+        #expect(
+            code { try compileBackend("bkdfo_1", [("bkdfo_1", "failover", ["backends": ["bkdsc_gone"]])]) }
+                == "ERR_NGROK_6501")
     }
 }
 

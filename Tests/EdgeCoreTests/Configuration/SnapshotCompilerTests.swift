@@ -57,27 +57,51 @@ final class Marking: TrafficModule, BreakerBearing {
     }
 
     @Test func `only edges that a change touches are compiled anew`() {
-        var wanted = configuration([edge(1), edge(2, backend: "bkdsc_b"), edge(3, backend: "bkdwd_w")])
+        var wanted = configuration([edge(1), edge(2, module: ["policies": ["ipp_1"]])])
+        wanted.policies[IPPolicyID("ipp_1")] = []
         let first = compiler.compile(wanted, touched: nil, previous: nil)
-        wanted.backends[BackendID("bkdsc_b")]?.settings = ["address": "other:81", "tls": ["enabled": false]]
+        wanted.policies[IPPolicyID("ipp_1")] = [
+            IPPolicyRule(network: IPNetwork(address: .unspecified, prefixLength: 0), allows: true)
+        ]
         wanted.revision = 7
-        let second = compiler.compile(wanted, touched: ["bkdsc_b"], previous: first)
+        let second = compiler.compile(wanted, touched: ["ipp_1"], previous: first)
         #expect(second.revision == 7)
-        // Refers to it; refers to it through another backend; does not.
         #expect(second.edges[EdgeID("edghts_2")] !== first.edges[EdgeID("edghts_2")])
-        #expect(second.edges[EdgeID("edghts_3")] !== first.edges[EdgeID("edghts_3")])
         #expect(second.edges[EdgeID("edghts_1")] === first.edges[EdgeID("edghts_1")])
         #expect(second.hosts.lookup("e1.example.com") === first.edges[EdgeID("edghts_1")])
         #expect(second.faults.isEmpty)
+        // What an edge no longer refers to does not touch it.
+        wanted.edges[EdgeID("edghts_2")] = edge(2)
+        let third = compiler.compile(wanted, touched: ["edghts_2"], previous: second)
+        let fourth = compiler.compile(wanted, touched: ["ipp_1"], previous: third)
+        #expect(fourth.edges[EdgeID("edghts_2")] === third.edges[EdgeID("edghts_2")])
     }
 
-    @Test func `every object that went into an edge is among its dependencies`() {
-        var wanted = configuration([edge(3, backend: "bkdwd_w", module: ["policies": ["ipp_1"]])])
-        wanted.policies[IPPolicyID("ipp_1")] = []
-        let snapshot = compiler.compile(wanted, touched: nil, previous: nil)
-        #expect(
-            snapshot.edges[EdgeID("edghts_3")]?.dependencies
-                == ["edghts_3", "edghtsrt_3", "bkdwd_w", "bkdsc_a", "bkdsc_b", "ipp_1"])
+    @Test func `a changed backend is compiled anew with those that refer to it, and no edge is`() throws {
+        var wanted = configuration([edge(1), edge(2, backend: "bkdsc_b"), edge(3, backend: "bkdwd_w")])
+        let first = compiler.compile(wanted, touched: nil, previous: nil)
+        wanted.backends[BackendID("bkdsc_b")]?.settings = ["address": "other:81", "tls": ["enabled": false]]
+        let second = compiler.compile(wanted, touched: ["bkdsc_b"], previous: first)
+        for number in 1...3 {
+            let id = EdgeID("edghts_\(number)")
+            #expect(second.edges[id] === first.edges[id])
+        }
+        let compiled = { (snapshot: Snapshot, edge: Int) in
+            let route = try #require(snapshot.edges[EdgeID("edghts_\(edge)")]?.routes.lookup("/"))
+            return try #require(snapshot.backends[route.backend])
+        }
+        #expect(try compiled(second, 1) === compiled(first, 1))
+        // Changed; refers to one that was. Both go on as they were for whoever began with the first snapshot.
+        #expect(try compiled(second, 2) !== compiled(first, 2))
+        #expect(try compiled(second, 3) !== compiled(first, 3))
+        var (balance, path) = (BalanceStates(), SelectionPath())
+        guard case .dial(let before) = try compiled(first, 2).choose(&balance, &path),
+            case .dial(let after) = try compiled(second, 2).choose(&balance, &path)
+        else {
+            Issue.record("expected addresses")
+            return
+        }
+        #expect(before.host == "b" && after.host == "other")
     }
 
     @Test func `new edges are compiled and deleted ones are gone`() {
@@ -118,12 +142,18 @@ final class Marking: TrafficModule, BreakerBearing {
         var wanted = configuration([edge(1, backend: "bkdsc_new"), edge(2)])
         wanted.edges[EdgeID("edghts_2")]?.routes[0].backend?.enabled = false
         let first = compiler.compile(wanted, touched: nil, previous: nil)
-        #expect(first.edges[EdgeID("edghts_1")]?.routes.lookup("/")?.backend == nil)
-        #expect(first.edges[EdgeID("edghts_2")]?.routes.lookup("/")?.backend == nil)
+        let backend = { (snapshot: Snapshot, edge: Int) in
+            snapshot.edges[EdgeID("edghts_\(edge)")]?.routes.lookup("/").flatMap { snapshot.backends[$0.backend] }
+        }
+        #expect(backend(first, 1) == nil)
+        #expect(backend(first, 2) == nil)
         let id = BackendID("bkdsc_new")
         wanted.backends[id] = BackendConfiguration(id: id, kind: "static", settings: ["address": "n:1"])
         let second = compiler.compile(wanted, touched: ["bkdsc_new"], previous: first)
-        #expect(second.edges[EdgeID("edghts_1")]?.routes.lookup("/")?.backend?.id == id)
+        #expect(backend(second, 1)?.id == id)
+        #expect(backend(second, 2) == nil)
+        wanted.backends[id] = nil
+        #expect(backend(compiler.compile(wanted, touched: ["bkdsc_new"], previous: second), 1) == nil)
     }
 
     @Test func `C10 two routes of one edge have modules of their own`() throws {
@@ -164,7 +194,7 @@ final class Marking: TrafficModule, BreakerBearing {
         let compiled = try #require(snapshot.hosts.lookup("t.example.com"))
         #expect(compiled.termination == place)
         #expect(compiled.minimumTLSVersion == version)
-        #expect(compiled.backend != nil)
+        #expect(snapshot.backends[compiled.backend] != nil)
     }
 
     @Test func `TCP edges are found by port, and certificates by name with or without an edge`() {
@@ -224,17 +254,128 @@ final class Marking: TrafficModule, BreakerBearing {
                 id: BackendID(id), kind: "failover", settings: ["backends": [.string(child)]])
         }
         let snapshot = compiler.compile(wanted, touched: nil, previous: nil)
-        #expect(snapshot.faults["edghts_1"]?.code == "ERR_NGROK_6513")
-        #expect(snapshot.edges.count == 1)
+        #expect(snapshot.faults["bkdfo_1"]?.code == "ERR_NGROK_6513")
+        #expect(snapshot.faults["bkdfo_2"] != nil)
+        #expect(snapshot.backends[BackendID("bkdfo_1")] == nil)
+        #expect(snapshot.edges.count == 2)
+        // Repaired at one end, both are there.
+        wanted.backends[BackendID("bkdfo_2")]?.settings = ["backends": ["bkdsc_a"]]
+        let second = compiler.compile(wanted, touched: ["bkdfo_2"], previous: snapshot)
+        #expect(second.faults.isEmpty)
+        #expect(second.backends[BackendID("bkdfo_1")] != nil)
     }
 
-    @Test func `a change among a thousand edges compiles one`() {
+    @Test func `a backend with a fault keeps its earlier form, and so do those that refer to it`() {
+        var wanted = configuration([edge(1)])
+        let first = compiler.compile(wanted, touched: nil, previous: nil)
+        wanted.backends[BackendID("bkdsc_a")]?.settings = ["address": "no port"]
+        let second = compiler.compile(wanted, touched: ["bkdsc_a"], previous: first)
+        #expect(second.faults["bkdsc_a"]?.code == "ERR_NGROK_6505")
+        #expect(second.backends[BackendID("bkdsc_a")] === first.backends[BackendID("bkdsc_a")])
+        #expect(second.backends[BackendID("bkdwd_w")] != nil)
+        // A change elsewhere does not hide the fault.
+        let third = compiler.compile(wanted, touched: ["edghts_1"], previous: second)
+        #expect(third.faults["bkdsc_a"] != nil)
+        wanted.backends[BackendID("bkdsc_a")]?.settings = ["address": "a:81"]
+        let fourth = compiler.compile(wanted, touched: ["bkdsc_a"], previous: third)
+        #expect(fourth.faults.isEmpty)
+        #expect(fourth.backends[BackendID("bkdsc_a")] !== first.backends[BackendID("bkdsc_a")])
+    }
+
+    @Test func `a certificate follows its domain: new, renewed, moved to another name, gone`() {
+        var wanted = Configuration()
+        let domain = DomainID("rd_1")
+        let material = { (id: String) in CertificateMaterial(id: CertificateID(id), chainPEM: id, keyPEM: "") }
+        let (one, two, other) = (material("cert_1"), material("cert_2"), material("cert_1"))
+        for each in [one, two] { wanted.certificates[each.id] = each }
+        wanted.domains[domain] = DomainConfiguration(id: domain, name: "a.example.com", certificate: one.id)
+        let first = compiler.compile(wanted, touched: nil, previous: nil)
+        #expect(first.newCertificates.map(\.id) == [one.id])
+        wanted.domains[domain]?.certificate = two.id
+        let second = compiler.compile(wanted, touched: ["rd_1"], previous: first)
+        #expect(second.certificates.lookup("a.example.com") === two)
+        #expect(second.newCertificates.map(\.id) == [two.id])
+        // The same certificate, with other bytes.
+        wanted.domains[domain]?.certificate = one.id
+        let third = compiler.compile(wanted, touched: ["rd_1"], previous: second)
+        wanted.certificates[one.id] = other
+        let fourth = compiler.compile(wanted, touched: ["cert_1"], previous: third)
+        #expect(fourth.certificates.lookup("a.example.com") === other)
+        wanted.domains[domain]?.name = "b.example.com"
+        let fifth = compiler.compile(wanted, touched: ["rd_1"], previous: fourth)
+        #expect(fifth.certificates.lookup("a.example.com") == nil)
+        #expect(fifth.certificates.lookup("b.example.com") === other)
+        wanted.domains[domain] = nil
+        let sixth = compiler.compile(wanted, touched: ["rd_1"], previous: fifth)
+        #expect(sixth.certificates.lookup("b.example.com") == nil)
+        #expect(sixth.newCertificates.isEmpty)
+    }
+
+    @Test func `a name that moves from one edge to another in one change answers with the other`() {
+        var wanted = configuration([edge(1), edge(2)])
+        let first = compiler.compile(wanted, touched: nil, previous: nil)
+        wanted.edges[EdgeID("edghts_1")]?.hostports = ["e2.example.com:443"]
+        wanted.edges[EdgeID("edghts_2")]?.hostports = ["e1.example.com:443"]
+        let second = compiler.compile(wanted, touched: ["edghts_1", "edghts_2"], previous: first)
+        #expect(second.hosts.lookup("e2.example.com")?.id == EdgeID("edghts_1"))
+        #expect(second.hosts.lookup("e1.example.com")?.id == EdgeID("edghts_2"))
+    }
+
+    @Test func `only a change of a TCP edge says that ports are others`() {
+        var wanted = configuration([
+            edge(1),
+            EdgeConfiguration(id: EdgeID("edgtcp_1"), kind: .tcp, hostports: ["tcp.example.com:20443"]),
+        ])
+        wanted.revision = 1
+        let first = compiler.compile(wanted, touched: nil, previous: nil)
+        #expect(first.portsRevision == 1)
+        wanted.revision = 2
+        let second = compiler.compile(wanted, touched: ["edghts_1"], previous: first)
+        #expect(second.portsRevision == 1)
+        wanted.revision = 3
+        wanted.edges[EdgeID("edgtcp_1")]?.hostports = ["tcp.example.com:20444"]
+        let third = compiler.compile(wanted, touched: ["edgtcp_1"], previous: second)
+        #expect(third.portsRevision == 3)
+        #expect(third.ports[20443] == nil && third.ports[20444] != nil)
+        wanted.edges[EdgeID("edgtcp_1")] = nil
+        #expect(compiler.compile(wanted, touched: ["edgtcp_1"], previous: third).ports.isEmpty)
+    }
+
+    @Test func `a change among a thousand edges compiles one, and makes one part of the host table anew`() {
         var wanted = configuration((0..<1000).map { edge($0) })
         let first = compiler.compile(wanted, touched: nil, previous: nil)
-        wanted.edges[EdgeID("edghts_500")]?.hostports = ["new.example.com:443"]
+        wanted.edges[EdgeID("edghts_500")]?.routes[0].match = "/other"
         let second = compiler.compile(wanted, touched: ["edghts_500"], previous: first)
         #expect(second.edges.count { $0.value !== first.edges[$0.key] } == 1)
-        #expect(second.hosts.lookup("new.example.com")?.id == EdgeID("edghts_500"))
-        #expect(second.hosts.lookup("e500.example.com") == nil)
+        let every = first.hosts.names.sharedShards(with: first.hosts.names)
+        #expect(every >= 128)
+        #expect(second.hosts.names.sharedShards(with: first.hosts.names) == every - 1)
+        wanted.edges[EdgeID("edghts_500")]?.hostports = ["new.example.com:443"]
+        let third = compiler.compile(wanted, touched: ["edghts_500"], previous: second)
+        #expect(third.hosts.lookup("new.example.com")?.id == EdgeID("edghts_500"))
+        #expect(third.hosts.lookup("e500.example.com") == nil)
+        #expect(third.hosts.names.sharedShards(with: second.hosts.names) >= every - 2)
+    }
+
+    @Test func `a thousand changes one by one give what compiling everything gives`() {
+        var chance = Chance(11)
+        var wanted = configuration([])
+        var served: Snapshot?
+        for round in 0..<300 {
+            let number = Int.random(in: 0..<40, using: &chance)
+            let id = EdgeID("edghts_\(number)")
+            var changed = edge(number, backend: ["bkdsc_a", "bkdsc_b", "bkdwd_w"].randomElement(using: &chance) ?? "")
+            if Bool.random(using: &chance) { changed.hostports.append("*.w\(number).example.com:443") }
+            wanted.edges[id] = Int.random(in: 0..<3, using: &chance) == 0 ? nil : changed
+            wanted.revision = UInt64(round)
+            served = compiler.compile(wanted, touched: [id.rawValue], previous: served)
+        }
+        let whole = compiler.compile(wanted, touched: nil, previous: nil)
+        #expect(Set(served?.edges.keys.map(\.rawValue) ?? []) == Set(whole.edges.keys.map(\.rawValue)))
+        for number in 0..<40 {
+            for name in ["e\(number).example.com", "x.w\(number).example.com"] {
+                #expect(served?.hosts.lookup(name)?.id == whole.hosts.lookup(name)?.id)
+            }
+        }
     }
 }

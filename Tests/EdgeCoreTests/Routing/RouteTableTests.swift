@@ -11,7 +11,7 @@ import Testing
     }
 
     private func route(_ name: String) -> CompiledRoute {
-        CompiledRoute(id: RouteID(name), edgeID: EdgeID("e"), slot: 0, chain: .empty, backend: nil)
+        CompiledRoute(id: RouteID(name), edgeID: EdgeID("e"), slot: 0, chain: .empty, backend: BackendTable.none)
     }
 
     @Test(arguments: [

@@ -12,7 +12,8 @@ import Testing
                 // Lengths as real paths have them: a few different ones.
                 let match = number == 0 ? "/" : "/service-\(number)/v\(number % 3)"
                 let route = CompiledRoute(
-                    id: RouteID("\(number)"), edgeID: EdgeID("e"), slot: 0, chain: .empty, backend: nil)
+                    id: RouteID("\(number)"), edgeID: EdgeID("e"), slot: 0, chain: .empty,
+                    backend: BackendTable.none)
                 return (number % 2 == 0 ? .pathPrefix : .exactPath, match, route)
             })
     }
@@ -23,7 +24,8 @@ import Testing
                 let name = "tenant-\(number).example.com"
                 let edge = CompiledEdge(
                     id: EdgeID("\(number)"), kind: .https, slot: 0, hostports: ["\(name):443"], termination: .atEdge,
-                    minimumTLSVersion: 0x0303, routes: routes, chain: .empty, backend: nil, dependencies: [])
+                    minimumTLSVersion: 0x0303, routes: routes, chain: .empty, backend: BackendTable.none,
+                    dependencies: [])
                 return (name, edge)
             })
     }

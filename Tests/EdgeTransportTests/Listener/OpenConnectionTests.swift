@@ -86,10 +86,7 @@ import Testing
             let text = try await onThread { try RawSocket(port: port).receiveAll() }
             #expect(text == "hi")
             // A publication that was overtaken takes nothing back.
-            await edge.plane.publish(
-                Snapshot(
-                    revision: 0, edges: [:], hosts: HostTable([]), ports: [:], certificates: HostTable([]), faults: [:])
-            )
+            await edge.plane.publish(.empty)
             let again = try await onThread { try RawSocket(port: port).receiveAll() }
             #expect(again == "hi")
         }

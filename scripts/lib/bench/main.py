@@ -10,7 +10,6 @@ import contextlib
 import os
 import pathlib
 import platform
-import socket
 import statistics
 import subprocess
 import sys
@@ -20,18 +19,6 @@ import loads
 import proxies
 
 HERE = pathlib.Path(__file__).resolve().parent
-
-
-def free_ports(count):
-    held, ports = [], []
-    for _ in range(count):
-        probe = socket.socket()
-        probe.bind(("127.0.0.1", 0))
-        held.append(probe)
-        ports.append(probe.getsockname()[1])
-    for probe in held:
-        probe.close()
-    return ports
 
 
 def say(text):
@@ -48,7 +35,7 @@ class Bench:
         self.kinds = [kind for kind in proxies.ALL if not options.only or kind.name.lower() in options.only.lower()]
         self.make_certificate()
         self.started = 0
-        self.origin_port = free_ports(1)[0]
+        self.origin_port = proxies.free_ports(1)[0]
 
     def make_certificate(self):
         subprocess.run(
@@ -58,7 +45,7 @@ class Bench:
             check=True, capture_output=True)
 
     def start(self, kind, environment=None):
-        ports = free_ports(3)
+        ports = proxies.free_ports(3)
         self.started += 1
         return kind(
             self.folder / f"{kind.name}{self.started}", ports, self.origin_port, self.options.workers,

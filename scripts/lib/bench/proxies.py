@@ -13,6 +13,18 @@ HOST = "bench.localhost"
 ROOT = pathlib.Path(__file__).resolve().parents[3]
 
 
+def free_ports(count):
+    held, ports = [], []
+    for _ in range(count):
+        probe = socket.socket()
+        probe.bind(("127.0.0.1", 0))
+        held.append(probe)
+        ports.append(probe.getsockname()[1])
+    for probe in held:
+        probe.close()
+    return ports
+
+
 def wait_for_port(port, process, log):
     deadline = time.monotonic() + 20
     while time.monotonic() < deadline:
