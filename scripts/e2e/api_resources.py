@@ -101,7 +101,9 @@ class Resources:
         ingress = c.create(domain=domain.upper(), description="d")
         has(ingress, "domain", "ns_targets", "region_domains", "certificate_management_policy",
             "certificate_management_status")
-        assert ingress.domain == domain and f"tunnel.us.{domain}" in ingress.region_domains, ingress.region_domains
+        assert ingress.domain == domain and ingress.region_domains
+        for name in ingress.region_domains:
+            assert name.startswith("tunnel.") and name.endswith("." + domain), name
         assert ingress.ns_targets == [] and ingress.certificate_management_policy is None
         assert ingress.certificate_management_status is None
         assert ingress.uri == f"{self.base}/agent_ingresses/{ingress.id}"

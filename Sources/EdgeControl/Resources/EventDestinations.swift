@@ -20,7 +20,7 @@ enum EventDestinations: Resource {
     private static let update = Shape("EventDestinationUpdate", fields)
     private static let answer = Shape.answer(
         "EventDestination",
-        [Shape.Field("format", .choice(["json"])), Shape.Field("target", .object(EventTarget.answered))])
+        [Shape.Field("format", .choice(["json"])), Shape.Field("target", .object(EventTarget.shape))])
 
     static func path(of object: ConfigurationObject) -> String { "/event_destinations/\(object.id)" }
 

@@ -219,8 +219,7 @@ struct EventTarget {
         return Shape("EventTarget" + name, fields)
     }
 
-    static let shape = Shape("EventTarget", Service.allCases.map { Shape.Field($0.rawValue, .object(shape($0))) })
-    static let answered = Shape(
+    static let shape = Shape(
         "EventTarget", Service.allCases.map { Shape.Field($0.rawValue, .nullable(.object(shape($0)))) })
 }
 
