@@ -24,10 +24,14 @@ public struct HandlerRequest: Sendable {
     public var body: [UInt8]
     /// `nil` when the client did not come over a Unix socket.
     public var peer: PeerIdentity?
+    /// Where the connection comes from; `nil` when it came over a Unix socket.
+    public var client: IPAddress?
+    /// Whether the client came over TLS.
+    public var isSecure: Bool
 
     public init(
         method: String, path: String, query: String = "", fields: [(name: String, value: String)] = [],
-        body: [UInt8] = [], peer: PeerIdentity? = nil
+        body: [UInt8] = [], peer: PeerIdentity? = nil, client: IPAddress? = nil, isSecure: Bool = false
     ) {
         self.method = method
         self.path = path
@@ -35,6 +39,8 @@ public struct HandlerRequest: Sendable {
         self.fields = fields
         self.body = body
         self.peer = peer
+        self.client = client
+        self.isSecure = isSecure
     }
 
     /// The first field of that (lower-case) name.

@@ -116,6 +116,23 @@ public final class EdgeDataPlane: DataPlane {
         return bound
     }
 
+    /// Serves a program's answers over TLS: the admin API for clients elsewhere. HTTP/1.1 and HTTP/2.
+    /// - Returns: the address bound, with the port that the system chose if 0 was asked for.
+    @discardableResult
+    public func listen(
+        _ address: SocketAddress, certificate: HandlerCertificate, handler: @escaping RequestHandler
+    ) throws(SystemError) -> SocketAddress {
+        var bound = address
+        for (index, loop) in loops.enumerated() {
+            let descriptor = try Sockets.listen(bound)
+            if index == 0, let local = Sockets.localAddress(descriptor) { bound = local }
+            open(
+                descriptor, .secureHandler(handler, certificate), Region("local"), slots.slot("admin"), on: loop,
+                shared: false, port: nil)
+        }
+        return bound
+    }
+
     private func open(
         _ descriptor: Int32, _ purpose: Acceptor.Purpose, _ region: Region, _ slot: Int32, on loop: EventLoop,
         shared: Bool, port: UInt16?

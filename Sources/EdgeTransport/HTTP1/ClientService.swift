@@ -7,12 +7,17 @@ enum ClientService {
     /// Everything is answered with a redirect to HTTPS at this port.
     case redirect(port: UInt16)
     /// A program answers: the admin API.
-    case handler(RequestHandler, peer: PeerIdentity?)
+    case handler(RequestHandler, peer: PeerIdentity?, isSecure: Bool = false)
 
     /// Whether requests come over TLS.
-    var isSecure: Bool { if case .edges(let isSecure) = self { isSecure } else { false } }
+    var isSecure: Bool {
+        switch self {
+        case .edges(let isSecure), .handler(_, _, let isSecure): isSecure
+        case .redirect: false
+        }
+    }
     /// Who is at the other end, where the kernel says so.
-    var peer: PeerIdentity? { if case .handler(_, let peer) = self { peer } else { nil } }
+    var peer: PeerIdentity? { if case .handler(_, let peer, _) = self { peer } else { nil } }
 }
 
 extension LoopService {
@@ -21,7 +26,7 @@ extension LoopService {
         switch kind {
         case .edges: exchange()
         case .redirect(let port): RedirectExchange(loop: loop, port: port)
-        case .handler(let handler, _): HandlerExchange(loop: loop, handler: handler)
+        case .handler(let handler, _, _): HandlerExchange(loop: loop, handler: handler)
         }
     }
 }

@@ -10,6 +10,8 @@ final class HandlerExchange: Exchange {
     private var task: Task<Void, Never>?
     /// The handler's stream waits here while the client is slow.
     private var waiting: CheckedContinuation<Bool, Never>?
+    /// How much of the loop's store for bodies of strangers this exchange holds.
+    private var held = 0
 
     init(loop: EventLoop, handler: @escaping RequestHandler) {
         self.handler = handler
@@ -27,13 +29,27 @@ final class HandlerExchange: Exchange {
 
     override func receiveBody(_ bytes: UnsafeRawBufferPointer) {
         guard !isRefused else { return }
-        guard body.count + bytes.count <= loop.service.settings.maxHandlerBody else {
-            isRefused = true
-            body = []
-            client?.send(.bodyTooLarge, using: view.response, requestWasHead: false)
-            return
+        guard body.count + bytes.count <= loop.service.settings.maxHandlerBody else { return refuse(.bodyTooLarge) }
+        // The kernel vouches for who is at a Unix socket. Of all others nobody knows yet who they are.
+        if facts?.peer == nil {
+            let isRoom = loop.service.handlerBodyBytes + bytes.count <= loop.service.maximumHandlerBodyBytes
+            guard isRoom else { return refuse(.tooBusy) }
+            held += bytes.count
+            loop.service.handlerBodyBytes += bytes.count
         }
         body.append(contentsOf: bytes)
+    }
+
+    private func refuse(_ error: EdgeError) {
+        isRefused = true
+        body = []
+        release()
+        client?.send(error, using: view.response, requestWasHead: false)
+    }
+
+    private func release() {
+        loop.service.handlerBodyBytes -= held
+        held = 0
     }
 
     override func receiveEnd(trailers: MessageHead?) {
@@ -46,8 +62,10 @@ final class HandlerExchange: Exchange {
         let request = HandlerRequest(
             method: head.text(head.method), path: head.text(path), query: query,
             fields: head.fields.map { (head.text($0.name).lowercased(), head.text($0.value)) },
-            body: body, peer: facts.peer)
+            body: body, peer: facts.peer, client: facts.peer == nil ? facts.connection.clientAddress : nil,
+            isSecure: facts.isSecure)
         body = []
+        release()
         let reply = HandlerReply(self)
         let handler = self.handler
         task = Task { await reply.deliver(handler(request)) }
@@ -60,6 +78,7 @@ final class HandlerExchange: Exchange {
 
     override func finished() {
         client = nil
+        release()
         waiting?.resume(returning: false)
         waiting = nil
     }
@@ -100,6 +119,8 @@ final class HandlerExchange: Exchange {
 extension EdgeError {
     static let bodyTooLarge = EdgeError(
         status: 413, code: "ERR_NGROK_3014", title: "The request's body is too large")
+    static let tooBusy = EdgeError(
+        status: 503, code: "ERR_NGROK_3010", title: "Too many requests are being received at once")
 }
 
 /// A handler's way back to its exchange.

@@ -10,6 +10,7 @@ final class Acceptor {
         /// A TCP edge's port: the edge is looked up when a connection comes, so that changes act at once.
         case tcp(port: UInt16)
         case handler(RequestHandler)
+        case secureHandler(RequestHandler, HandlerCertificate)
     }
 
     private let loop: EventLoop
@@ -55,6 +56,9 @@ final class Acceptor {
         switch purpose {
         case .https:
             Handshake(acceptor: self, channel: channel, peer: peer, local: local).start()
+        case .secureHandler(let handler, let certificate):
+            Handshake(acceptor: self, channel: channel, peer: peer, local: local, program: (handler, certificate))
+                .start()
         case .http(let kind): startCleartext(channel, kind, facts(peer, local, nil))
         case .tcp(let port):
             guard let edge = service.snapshot.ports[port] else {
@@ -126,10 +130,14 @@ private final class Handshake: ChannelHandler {
     private let channel: Channel
     private let peer: SocketAddress
     private let local: SocketAddress
+    /// Who answers instead of the edges, and the certificate shown to every client, whatever name it asks for.
+    private let program: (handler: RequestHandler, certificate: HandlerCertificate)?
 
     init(
-        acceptor: Acceptor, channel: Channel, peer: SocketAddress, local: SocketAddress
+        acceptor: Acceptor, channel: Channel, peer: SocketAddress, local: SocketAddress,
+        program: (RequestHandler, HandlerCertificate)? = nil
     ) {
+        self.program = program
         self.acceptor = acceptor
         self.channel = channel
         self.peer = peer
@@ -141,7 +149,13 @@ private final class Handshake: ChannelHandler {
         channel.handler = self
         channel.setDeadline(milliseconds: service.settings.handshakeTimeout)
         do {
-            try channel.beginServerTLS { [unowned service] name in service.decide(name) }
+            if let certificate = program?.certificate {
+                try channel.beginServerTLS { _ in
+                    .terminate(certificate.context, minimumVersion: HandlerCertificate.minimumVersion, http: true)
+                }
+            } else {
+                try channel.beginServerTLS { [unowned service] name in service.decide(name) }
+            }
         } catch {
             channelFailed(channel)
         }
@@ -150,6 +164,7 @@ private final class Handshake: ChannelHandler {
     override func channelConnected(_ channel: Channel) {
         guard let tls = channel.tls else { return }
         let facts = acceptor.facts(peer, local, tls)
+        if let handler = program?.handler { return startProgram(handler, facts, tls) }
         let snapshot = channel.loop.service.snapshot
         if let edge = snapshot.hosts.lookup(tls.serverName), edge.kind == .tls {
             acceptor.startStream(channel, edge, facts, early: [])
@@ -157,6 +172,15 @@ private final class Handshake: ChannelHandler {
             acceptor.startHTTP2(channel, .edges(isSecure: true), facts)
         } else {
             acceptor.startHTTP1(channel, .edges(isSecure: true), facts)
+        }
+    }
+
+    private func startProgram(_ handler: @escaping RequestHandler, _ facts: ConnectionFacts, _ tls: TLSSession) {
+        let kind = ClientService.handler(handler, peer: nil, isSecure: true)
+        if tls.negotiatedProtocol == "h2" {
+            acceptor.startHTTP2(channel, kind, facts)
+        } else {
+            acceptor.startHTTP1(channel, kind, facts)
         }
     }
 

@@ -17,6 +17,9 @@ final class LoopService {
     /// Client connections of all kinds on this loop.
     var connectionCount = 0
     let connectionLimit: Int
+    /// Request bodies being received for a program from clients whom nobody vouches for, in bytes.
+    var handlerBodyBytes = 0
+    var maximumHandlerBodyBytes: Int { 16 * settings.maxHandlerBody }
     private(set) var isDraining = false
     /// Listeners of this loop; those of TCP edges by port.
     var listeners: [Listener] = []
