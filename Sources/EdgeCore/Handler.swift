@@ -58,6 +58,8 @@ public struct HandlerResponse: Sendable {
     public var status: Int
     public var fields: [(name: String, value: String)]
     public var body: Body
+    /// Asked before each part of a stream is sent; the stream ends when it may not go on.
+    public var mayContinue: @Sendable () -> Bool = { true }
 
     public init(status: Int, fields: [(name: String, value: String)] = [], body: Body = .bytes([])) {
         self.status = status

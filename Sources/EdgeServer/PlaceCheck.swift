@@ -20,6 +20,13 @@ enum PlaceCheck {
         }
     }
 
+    /// - Throws: when somebody listens where the admin API is to be served over TLS.
+    static func places(_ places: [ServerSettings.Place]) throws(Failure) {
+        for place in places where isTaken(place.address, place.port) {
+            throw Failure(description: "bind \(place): \(String(cString: strerror(EADDRINUSE)))")
+        }
+    }
+
     /// Only a socket that an earlier server left behind may be put another in place of.
     /// - Throws: when anything else is there.
     static func unixSocket(_ path: String) throws(Failure) {

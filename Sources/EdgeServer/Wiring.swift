@@ -17,6 +17,7 @@ struct RunningServer: Sendable {
         settings: ServerSettings, sockets: [String: [Int32]], log: @escaping @Sendable (String) -> Void
     ) async throws -> RunningServer {
         try PlaceCheck.ports(of: settings.listeners)
+        try PlaceCheck.places(settings.admin.listen)
         try PlaceCheck.unixSocket(settings.admin.socket)
         let slots = SlotTable()
         let breakers = CircuitBreakers()
@@ -25,9 +26,14 @@ struct RunningServer: Sendable {
 
         let events = EventLog { Date() }
         let later = Later()
-        let configuration = try makeConfiguration(settings, plane, slots, breakers, events, later)
+        let authority = try InternalAuthority(folder: settings.dataFolder, now: .now())
+        let access = AccessRules(
+            admins: settings.admin.admins, operators: settings.admin.operators, viewers: settings.admin.viewers,
+            authority: authority)
+        let core = Core(settings: settings, plane: plane, slots: slots, breakers: breakers, events: events)
+        let configuration = try makeConfiguration(core, authority, access.owners, later)
         try await configuration.start()
-        let live = makeLive(settings, plane, slots, breakers, events, configuration)
+        let live = makeLive(core, configuration)
         later.live = live
         configuration.use(live)
         try await live.recover()
@@ -37,53 +43,87 @@ struct RunningServer: Sendable {
             let bound = try plane.listen(listener)
             log("\(listener.kind) on \(bound), region \(listener.region)")
         }
-        let api = makeAPI(settings, configuration, live, log)
+        let api = makeAPI(core, access, configuration, live, log)
         try plane.listen(unixPath: settings.admin.socket, mode: UInt32(settings.admin.mode)) { await api.handle($0) }
         log("admin API on \(settings.admin.socket)")
+        var tasks = [Task { await live.run() }, Task { await renewCertificates(configuration, log) }]
+        if let task = try serveTLS(core, authority, api, log) { tasks.append(task) }
         for (object, problem) in await plane.problems() { log("\(object): \(problem)") }
-        return RunningServer(
-            plane: plane, tasks: [Task { await live.run() }, Task { await renewCertificates(configuration, log) }])
+        return RunningServer(plane: plane, tasks: tasks)
+    }
+
+    /// What all parts of a server share.
+    private struct Core {
+        let settings: ServerSettings
+        let plane: EdgeDataPlane
+        let slots: SlotTable
+        let breakers: CircuitBreakers
+        let events: EventLog
+    }
+
+    /// The admin API for clients elsewhere.
+    /// - Returns: the task that renews its certificate.
+    private static func serveTLS(
+        _ core: Core, _ authority: InternalAuthority, _ api: AdminAPI, _ log: @escaping @Sendable (String) -> Void
+    ) throws -> Task<Void, Never>? {
+        let places = core.settings.admin.listen
+        guard !places.isEmpty else { return nil }
+        let tls = try AdminTLS(core.settings.admin, node: core.settings.node, authority: authority)
+        for place in places {
+            guard let address = IPAddress(place.address) else { continue }
+            let bound = try core.plane.listen(SocketAddress(address, port: place.port), certificate: tls.certificate) {
+                await api.handle($0)
+            }
+            log("admin API over TLS on \(bound)")
+        }
+        return Task {
+            while (try? await Task.sleep(for: .seconds(12 * 3600))) != nil {
+                do { try tls.renew() } catch { log("the admin API's certificate could not be renewed: \(error)") }
+            }
+        }
     }
 
     private static func makeConfiguration(
-        _ settings: ServerSettings, _ plane: EdgeDataPlane, _ slots: SlotTable, _ breakers: CircuitBreakers,
-        _ events: EventLog, _ later: Later
+        _ core: Core, _ authority: InternalAuthority, _ owners: Owners, _ later: Later
     ) throws -> ConfigurationService {
+        let settings = core.settings
+        let events = core.events
         let store = try SQLiteStore(path: settings.dataFolder + "/configuration.sqlite")
-        let authority = try InternalAuthority(folder: settings.dataFolder, now: .now())
         let catalogue = Catalogue(
             modules: StandardModules.registry, tcpPorts: settings.tcp?.ports,
-            publicName: settings.tcp?.publicHost ?? settings.node, regions: settings.regions)
+            publicName: settings.tcp?.publicHost ?? settings.node, regions: settings.regions, owners: owners)
         let sinks = ConfigurationService.Sinks(
             audit: { later.live?.publish($0) },
             event: { events.record($0, kind: $1, object: $2, text: $3) })
         return ConfigurationService(
             store: store, catalogue: catalogue, authority: authority,
-            compiler: SnapshotCompiler(modules: StandardModules.registry, slots: slots, breakers: breakers),
-            dataPlane: plane, sinks: sinks)
+            compiler: SnapshotCompiler(modules: StandardModules.registry, slots: core.slots, breakers: core.breakers),
+            dataPlane: core.plane, sinks: sinks)
     }
 
-    private static func makeLive(
-        _ settings: ServerSettings, _ plane: EdgeDataPlane, _ slots: SlotTable, _ breakers: CircuitBreakers,
-        _ events: EventLog, _ configuration: ConfigurationService
-    ) -> LiveService {
+    private static func makeLive(_ core: Core, _ configuration: ConfigurationService) -> LiveService {
         LiveService(
-            name: .init(node: settings.node, region: settings.region.code, version: ServerVersion.current),
+            name: .init(node: core.settings.node, region: core.settings.region.code, version: ServerVersion.current),
             sources: .init(
-                dataPlane: plane, slots: slots, breakers: breakers, events: events, configuration: configuration),
+                dataPlane: core.plane, slots: core.slots, breakers: core.breakers, events: core.events,
+                configuration: configuration),
             clock: .system)
     }
 
     private static func makeAPI(
-        _ settings: ServerSettings, _ configuration: ConfigurationService, _ live: LiveService,
+        _ core: Core, _ access: AccessRules, _ configuration: ConfigurationService, _ live: LiveService,
         _ log: @escaping @Sendable (String) -> Void
     ) -> AdminAPI {
-        let access = AccessRules(
-            admins: settings.admin.admins, operators: settings.admin.operators, viewers: settings.admin.viewers)
+        let clock = LiveService.Clock.system
+        let events = core.events
+        let keys = KeyAccess(
+            configuration, requestsPerMinute: core.settings.admin.requestsPerMinute,
+            concurrentRequests: core.settings.admin.concurrentRequests, now: clock.now,
+            tell: { events.record(.warn, kind: $0, object: $1, text: $2) })
         return AdminAPI(
             operations: ResourceOperations.all(configuration) + ConfigurationOperations.all(configuration)
                 + live.operations,
-            report: { id, error in log("\(id): \(error)") }, authorize: access.principal(of:))
+            keys: keys, report: { id, error in log("\(id): \(error)") }, authorize: access.principal(of:))
     }
 
     private static func renewCertificates(

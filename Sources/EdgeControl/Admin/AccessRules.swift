@@ -8,9 +8,16 @@ import Synchronization
 public final class AccessRules: Sendable {
     private let roles: [UInt32: Role]
     private let names = Mutex<[UInt32: String]>([:])
+    /// The same users, as those who answer for API keys and credentials.
+    public let owners: Owners
 
-    /// - Parameter owner: the user that the server runs as; that of this process unless given.
-    public init(owner: UInt32? = nil, admins: [UInt32] = [], operators: [UInt32] = [], viewers: [UInt32] = []) {
+    /// - Parameters:
+    ///   - owner: the user that the server runs as; that of this process unless given.
+    ///   - authority: what makes the owners' identifiers this server's own; without it there are no owners.
+    public init(
+        owner: UInt32? = nil, admins: [UInt32] = [], operators: [UInt32] = [], viewers: [UInt32] = [],
+        authority: InternalAuthority? = nil
+    ) {
         var roles: [UInt32: Role] = [:]
         for uid in viewers { roles[uid] = .viewer }
         for uid in operators { roles[uid] = .operator }
@@ -18,6 +25,7 @@ public final class AccessRules: Sendable {
         roles[0] = .admin
         roles[owner ?? getuid()] = .admin
         self.roles = roles
+        owners = authority.map { Owners(authority: $0, users: roles) } ?? .none
     }
 
     /// The principal of a peer; `nil` for a user in no list.
@@ -29,7 +37,7 @@ public final class AccessRules: Sendable {
             names[peer.uid] = name
             return name
         }
-        return Principal(name: name, role: role, uid: peer.uid)
+        return Principal(name: name, role: role, uid: peer.uid, ownerID: owners.id(of: peer.uid) ?? "")
     }
 
     private static func accountName(of uid: UInt32) -> String? {

@@ -3,7 +3,8 @@ import Shared
 
 /// The admin API: finds the operation of a request, checks what all operations have in common, and runs it.
 ///
-/// No request gets past `handle` without a principal that the kernel vouches for.
+/// No request gets past `handle` without a principal: the peer of the Unix socket, for whom the kernel vouches, or the
+/// owner of an API key that came over TLS.
 public final class AdminAPI: Sendable {
     /// Who a peer is, or `nil` for a stranger.
     public typealias Authorize = @Sendable (PeerIdentity) -> Principal?
@@ -13,12 +14,17 @@ public final class AdminAPI: Sendable {
     public let operations: [Operation]
     private let table: PathTable<Operation>
     private let authorize: Authorize
+    private let keys: KeyAccess?
     private let report: Report
 
+    /// - Parameter keys: who is let in over TLS; nobody without it.
     public init(
-        operations: [Operation], report: @escaping Report = { _, _ in }, authorize: @escaping Authorize
+        operations: [Operation], keys: KeyAccess? = nil, report: @escaping Report = { _, _ in },
+        authorize: @escaping Authorize
     ) {
+        let operations = operations + [RootOperation.make(of: operations)]
         self.operations = operations
+        self.keys = keys
         self.report = report
         self.authorize = authorize
         table = PathTable(operations.map { ($0.method, $0.path, $0) })
@@ -26,9 +32,18 @@ public final class AdminAPI: Sendable {
 
     /// Answers one request. Never fails: every error becomes an answer.
     public func handle(_ request: HandlerRequest) async -> HandlerResponse {
+        let origin = CrossOrigin(request)
+        if let preflight = origin?.preflight(methods: table.methods(path: request.path)) { return preflight }
+        let response = await respond(to: request)
+        return origin?.allow(response) ?? response
+    }
+
+    private func respond(to request: HandlerRequest) async -> HandlerResponse {
         do {
-            let (operation, call) = try prepare(request)
-            return try await operation.handler(call)
+            let admission = try admit(request)
+            defer { withExtendedLifetime(admission) {} }
+            let (operation, call) = try prepare(request, admission.principal)
+            return try admission.watch(try await operation.handler(call))
         } catch let error as APIErrorBody {
             return answer(error)
         } catch let fault as Fault {
@@ -48,18 +63,34 @@ public final class AdminAPI: Sendable {
         if error.details["path"] == nil, error.details["operation_id"] == nil {
             error.details["operation_id"] = Identity.make("op", time: .now())
         }
+        let operation = error.details["operation_id"] ?? Identity.make("op", time: .now())
+        var fields = [("content-type", "application/json"), ("ngrok-operation-id", operation)]
+        if let seconds = error.details.removeValue(forKey: AdminAPI.retryAfter) {
+            fields.append(("retry-after", seconds))
+        }
         let bytes = (try? WireJSON.encode(error)) ?? Array("{}".utf8)
-        return HandlerResponse(
-            status: error.statusCode, fields: [("content-type", "application/json")], body: .bytes(bytes))
+        return HandlerResponse(status: error.statusCode, fields: fields, body: .bytes(bytes))
     }
 
-    private func prepare(_ request: HandlerRequest) throws -> (Operation, OperationCall) {
+    /// A detail of an error that becomes the answer's field of the same name, in seconds.
+    static let retryAfter = "retry-after"
+
+    private func admit(_ request: HandlerRequest) throws -> Admission {
         guard let peer = request.peer else {
-            throw Fault(200, "The admin API answers on its Unix socket only.", status: 403)
+            guard let keys, request.isSecure else {
+                throw Fault(200, "The admin API answers on its Unix socket, or over TLS.", status: 403)
+            }
+            return try keys.admit(request)
         }
         guard let principal = authorize(peer) else {
             throw Fault(200, "The user with uid \(peer.uid) may not use the admin API.", status: 403)
         }
+        return Admission(principal)
+    }
+
+    private func prepare(
+        _ request: HandlerRequest, _ principal: Principal
+    ) throws -> (Operation, OperationCall) {
         guard let (operation, parameters) = table.find(method: request.method, path: request.path) else {
             throw APIErrorBody(
                 errorCode: nil, statusCode: 404, message: "Not Found",
@@ -111,16 +142,31 @@ public final class AdminAPI: Sendable {
         }
     }
 
-    /// Absolute addresses begin with this. The authority is the client's own word, so only harmless ones are echoed.
+    /// Absolute addresses begin with this. The authority is the client's own word, so only well-formed ones are echoed.
     static func baseURL(_ request: HandlerRequest) -> String {
-        guard let host = request.field("host"), (1...255).contains(host.utf8.count),
-            host.utf8.allSatisfy({ byte in
-                let letter = byte | 0x20
-                return (0x61...0x7A).contains(letter) || (0x30...0x3A).contains(byte)
-                    || [0x2D, 0x2E, 0x5B, 0x5D].contains(byte)
-            })
-        else { return "http://selvage" }
-        return "http://" + host
+        let scheme = request.isSecure ? "https://" : "http://"
+        guard let host = request.field("host"), isAuthority(host) else { return scheme + "selvage" }
+        return scheme + host
+    }
+
+    /// Whether it is a host name, an IPv4 address or a bracketed IPv6 address, with a port or without.
+    private static func isAuthority(_ text: String) -> Bool {
+        guard (1...261).contains(text.utf8.count) else { return false }
+        var host = text[...]
+        if let colon = text.lastIndex(of: ":"), !text.hasSuffix("]") {
+            let port = text[text.index(after: colon)...]
+            guard let number = UInt16(port), number > 0, port.utf8.allSatisfy({ (0x30...0x39).contains($0) }) else {
+                return false
+            }
+            host = text[..<colon]
+        }
+        if host.hasPrefix("["), host.hasSuffix("]") {
+            return IPAddress(host.dropFirst().dropLast()).map { !$0.isV4 || host.contains(":") } ?? false
+        }
+        return !host.isEmpty && host.utf8.count <= 255
+            && host.utf8.allSatisfy { byte in
+                (0x61...0x7A).contains(byte | 0x20) || (0x30...0x39).contains(byte) || byte == 0x2D || byte == 0x2E
+            }
     }
 
     /// The audit trail's command, without what could drive a terminal, at most 1,000 characters.

@@ -1,18 +1,36 @@
 public import EdgeCore
 public import Shared
 
-/// Who calls an operation: taken from the peer of the Unix socket, never from the request's text.
+/// Who calls an operation: the peer of the Unix socket as the kernel tells it, or the API key of a request over TLS.
 public struct Principal: Sendable, Hashable {
-    /// As the audit trail shows it, e.g. `uid:0 (root)`.
+    /// As the audit trail shows it, e.g. `uid:0 (root)` or `key:ak_… (deploy)`.
     public let name: String
     public let role: Role
-    public let uid: UInt32
+    /// What tells callers apart, whatever they are called: `uid:0`, or the API key's identifier.
+    public let identity: String
+    /// The `usr_` identifier of who answers for what it does; empty where the server knows none.
+    public let ownerID: String
+    /// The API key's identifier.
+    public let key: String?
 
-    public init(name: String, role: Role, uid: UInt32) {
+    public init(name: String, role: Role, uid: UInt32, ownerID: String = "") {
         self.name = name
         self.role = role
-        self.uid = uid
+        self.ownerID = ownerID
+        identity = "uid:\(uid)"
+        key = nil
     }
+
+    init(name: String, role: Role, key: String, ownerID: String) {
+        self.name = name
+        self.role = role
+        self.ownerID = ownerID
+        self.key = key
+        identity = key
+    }
+
+    /// How it came: `AuditRecord.origin`.
+    var origin: String { key == nil ? "socket" : "api" }
 }
 
 /// One request to one operation, after everything that all operations have in common was checked.
@@ -25,7 +43,7 @@ public struct OperationCall: Sendable {
     /// The parsed body of a `POST`, `PATCH` or `PUT`; `nil` when the request had none.
     public let body: JSON?
     public let principal: Principal
-    /// `http://` and the request's authority: absolute addresses in answers begin with it.
+    /// `http://` or `https://` and the request's authority: absolute addresses in answers begin with it.
     public let baseURL: String
     /// The `selvage-command` field, free of control characters and at most 1,000 characters long.
     public let command: String?

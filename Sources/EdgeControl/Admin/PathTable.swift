@@ -17,6 +17,12 @@ struct PathTable<Value: Sendable>: Sendable {
         for key in entries.keys { entries[key]?.sort { placeholders($0) < placeholders($1) } }
     }
 
+    /// The methods that a path has, sorted.
+    func methods(path: String) -> [String] {
+        let methods = Set(entries.keys.compactMap { $0.split(separator: " ").first.map(String.init) })
+        return methods.sorted().filter { find(method: $0, path: path) != nil }
+    }
+
     private static func segments(_ path: String) -> [Substring] {
         path.split(separator: "/", omittingEmptySubsequences: false)
     }

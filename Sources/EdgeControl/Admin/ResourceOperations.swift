@@ -6,34 +6,46 @@ public enum ResourceOperations {
     /// Every operation on the configuration's objects.
     public static func all(_ service: ConfigurationService) -> [Operation] {
         Resources.all.flatMap { resource in
-            resource.lists(service.catalogue).map { operation($0, service) }
-                + resource.reads(service.catalogue).map { operation($0, service) }
-                + resource.edits(service.catalogue).map { operation($0, service) }
+            let access = resource.access
+            return resource.lists(service.catalogue).map { operation($0, service, role: access.read) }
+                + resource.reads(service.catalogue).map { operation($0, service, role: access.read) }
+                + resource.edits(service.catalogue).map { operation($0, service, role: access.write) }
         }
     }
 
     static func edits(_ catalogue: Catalogue) -> PathTable<Edit> {
-        PathTable(Resources.all.flatMap { $0.edits(catalogue) }.map { ($0.method, $0.path, $0) })
+        let edits = Resources.all.flatMap { resource in
+            resource.edits(catalogue).map { edit in
+                var edit = edit
+                edit.role = resource.access.write
+                return edit
+            }
+        }
+        return PathTable(edits.map { ($0.method, $0.path, $0) })
     }
 
-    private static func operation(_ edit: Edit, _ service: ConfigurationService) -> Operation {
-        Operation(edit.method, edit.path, role: .operator, edit.about) { call in
+    private static func operation(_ edit: Edit, _ service: ConfigurationService, role: Role) -> Operation {
+        Operation(edit.method, edit.path, role: role, edit.about) { call in
             try noQuery(call)
             let request = EditCall(
-                parameters: call.parameters, body: call.body, baseURL: call.baseURL, ifMatch: call.ifMatch)
+                parameters: call.parameters, body: call.body, baseURL: call.baseURL, ifMatch: call.ifMatch,
+                principal: call.principal)
             let author = ConfigurationService.Author(
-                principal: call.principal.name, origin: "socket", command: command(call))
+                principal: call.principal.name, origin: call.principal.origin, command: command(call),
+                role: call.principal.role)
             let outcome = try await service.perform(
                 ConfigurationService.Write(author: author) { try edit.run(&$0, request) })
             let answer = outcome.result
-            guard let document = answer.document else { return HandlerResponse(status: answer.status) }
+            guard let document = answer.documentWithSecrets else { return HandlerResponse(status: answer.status) }
             let tag = answer.object.flatMap { outcome.state[$0] }.map { etag($0.revision) } ?? []
             return .json(document, status: answer.status, fields: tag)
         }
     }
 
-    private static func operation(_ read: ReadOperation, _ service: ConfigurationService) -> Operation {
-        Operation("GET", read.path, role: .viewer, read.about) { call in
+    private static func operation(
+        _ read: ReadOperation, _ service: ConfigurationService, role: Role
+    ) -> Operation {
+        Operation("GET", read.path, role: role, read.about) { call in
             try noQuery(call)
             let state = service.state
             let view = ConfigurationView(state: state, baseURL: call.baseURL)
@@ -42,8 +54,10 @@ public enum ResourceOperations {
         }
     }
 
-    private static func operation(_ list: ListOperation, _ service: ConfigurationService) -> Operation {
-        Operation("GET", list.path, role: .viewer, list.about) { call in
+    private static func operation(
+        _ list: ListOperation, _ service: ConfigurationService, role: Role
+    ) -> Operation {
+        Operation("GET", list.path, role: role, list.about) { call in
             let page = try ListPage(call, of: list, now: service.clock())
             let view = ConfigurationView(state: service.state, baseURL: call.baseURL)
             return .json(try await page.answer(list, view))

@@ -1,4 +1,5 @@
 import Crypto
+import EdgeCore
 import Foundation
 import Glibc
 import SwiftASN1
@@ -76,15 +77,24 @@ public struct InternalAuthority: Sendable {
         try self.init(certificate: certificate, key: key)
     }
 
+    /// When it began.
+    var notBefore: WallTime { CertificateFacts.time(certificate.notValidBefore) }
+
     /// A certificate and a new key for one host name, which may begin with `*.`.
     /// - Throws: errors of the cryptography library, which name no secret.
     public func issue(_ name: String, _ type: CertificateKeyType, _ now: WallTime) throws -> IssuedCertificate {
+        try issue([name], type, now)
+    }
+
+    /// The same for several names and addresses, of which the first is the common name.
+    public func issue(_ names: [String], _ type: CertificateKeyType, _ now: WallTime) throws -> IssuedCertificate {
         let leafKey =
             switch type {
             case .ecdsa: Certificate.PrivateKey(P256.Signing.PrivateKey())
             case .rsa: Certificate.PrivateKey(try _RSA.Signing.PrivateKey(keySize: .bits2048))
             }
         // A common name holds at most 64 characters (RFC 5280, appendix A.1); the alternative name is what counts.
+        let name = names.first ?? ""
         let subject = try DistinguishedName {
             if name.utf8.count <= 64 { CommonName(name) } else { OrganizationName("Selvage") }
         }
@@ -102,7 +112,7 @@ public struct InternalAuthority: Sendable {
                 Critical(BasicConstraints.notCertificateAuthority)
                 Critical(KeyUsage(digitalSignature: true, keyEncipherment: type == .rsa))
                 try ExtendedKeyUsage([.serverAuth])
-                SubjectAlternativeNames([.dnsName(name)])
+                SubjectAlternativeNames(names.map(InternalAuthority.alternativeName))
                 SubjectKeyIdentifier(hash: leafKey.publicKey)
                 AuthorityKeyIdentifier(keyIdentifier: SubjectKeyIdentifier(hash: key.publicKey).keyIdentifier)
             },
@@ -111,6 +121,13 @@ public struct InternalAuthority: Sendable {
             chainPEM: try leaf.serializeAsPEM().pemString + "\n" + certificatePEM,
             keyPEM: try leafKey.serializeAsPEM().pemString + "\n", facts: CertificateFacts.read(leaf),
             notAfter: CertificateFacts.time(leaf.notValidAfter))
+    }
+
+    private static func alternativeName(_ name: String) -> GeneralName {
+        guard let address = IPAddress(name) else { return .dnsName(name) }
+        let low = withUnsafeBytes(of: address.low.bigEndian, Array.init)
+        let high = withUnsafeBytes(of: address.high.bigEndian, Array.init)
+        return .ipAddress(ASN1OctetString(contentBytes: ArraySlice(address.isV4 ? Array(low.suffix(4)) : high + low)))
     }
 
     /// When a certificate with these bounds is due: when a third of its life is left.

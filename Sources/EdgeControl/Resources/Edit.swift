@@ -8,6 +8,8 @@ struct EditCall: Sendable {
     var baseURL = "http://selvage"
     /// The revision that the writer saw, or `*`.
     var ifMatch: String?
+    /// Who writes; `nil` for the server itself.
+    var principal: Principal?
 
     func parameter(_ name: String) -> String { parameters[name] ?? "" }
 }
@@ -18,6 +20,14 @@ struct EditAnswer: Sendable {
     var document: JSON?
     /// The object whose revision is the answer's `ETag`.
     var object: String?
+    /// Fields that only this one answer shows, in place of what the document has: fresh secrets. Kept nowhere.
+    var secrets: [String: JSON] = [:]
+
+    /// What the writer is answered.
+    var documentWithSecrets: JSON? {
+        guard !secrets.isEmpty, let members = document?.objectValue else { return document }
+        return .object(members.merging(secrets) { _, secret in secret })
+    }
 
     static func none() -> EditAnswer { EditAnswer(status: 204) }
 
@@ -37,6 +47,8 @@ struct Edit: Sendable {
     let method: String
     let path: String
     let about: OperationDescription
+    /// The lowest role that may do it: its resource's.
+    var role = Role.operator
     private let body: Body
 
     init(_ method: String, _ path: String, _ about: OperationDescription, body: @escaping Body) {

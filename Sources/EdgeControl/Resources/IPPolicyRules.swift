@@ -85,6 +85,7 @@ enum IPPolicyRules: Resource {
             },
             Edit("DELETE", "/ip_policy_rules/{id}", .delete("Deletes a rule.")) { draft, call in
                 let object = try draft.require(kind, call.parameter("id"), call)
+                try AccountRestrictions.checkRemoval(of: object, in: draft.state)
                 draft.remove(object.id)
                 try draft.touch(object.parent ?? "")
                 return .none()

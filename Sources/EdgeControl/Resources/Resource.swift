@@ -14,11 +14,14 @@ public struct Catalogue: Sendable {
     public let live: LiveLookup
     /// Made once: every document that is checked or shown goes by them.
     let slots: [ModuleOwner: [ModuleSlot]]
+    /// Who may answer for API keys and credentials.
+    let owners: Owners
 
     public init(
         modules: ModuleRegistry, tcpPorts: ClosedRange<UInt16>?, publicName: String,
-        regions: [Region] = [Region("us")], live: LiveLookup = .nothing
+        regions: [Region] = [Region("us")], owners: Owners = .none, live: LiveLookup = .nothing
     ) {
+        self.owners = owners
         self.modules = modules
         self.tcpPorts = tcpPorts
         self.publicName = publicName.lowercased()
@@ -34,6 +37,8 @@ public struct Catalogue: Sendable {
 /// Adding a kind is one conforming type in one file and one line in `Resources.all`.
 protocol Resource: Sendable {
     static var kind: ObjectKind { get }
+    /// The lowest roles that may read and write it.
+    static var access: ObjectAccess { get }
     /// Prefixes of its identifiers.
     static var prefixes: [String] { get }
     /// The path of an object, without the base address.
@@ -57,6 +62,7 @@ protocol Resource: Sendable {
 }
 
 extension Resource {
+    static var access: ObjectAccess { .traffic }
     static func names(of object: ConfigurationObject) -> [ObjectName] { [] }
     static func references(of object: ConfigurationObject, in state: ConfigurationState) -> [ObjectReference] { [] }
     static func inUse(_ object: ConfigurationObject, by user: ConfigurationObject) -> Fault {
@@ -65,6 +71,17 @@ extension Resource {
     static func check(_ object: ConfigurationObject, in state: ConfigurationState) throws(Fault) {}
     static func configure(_ id: String, in state: ConfigurationState, _ configuration: inout Configuration) {}
     static func lists(_ catalogue: Catalogue) -> [ListOperation] { [] }
+}
+
+/// The lowest roles that may read and write objects of a kind.
+struct ObjectAccess: Sendable {
+    let read: Role
+    let write: Role
+
+    /// What decides about traffic.
+    static let traffic = ObjectAccess(read: .viewer, write: .operator)
+    /// What decides about who may get in.
+    static let entry = ObjectAccess(read: .operator, write: .admin)
 }
 
 /// The kinds of this program: one line each.
@@ -86,6 +103,9 @@ enum Resources {
         EventSubscriptions.self,
         ApplicationUsers.self,
         ApplicationSessions.self,
+        AccountRestrictions.self,
+        APIKeys.self,
+        Credentials.self,
     ]
 
     private static let byKind: [ObjectKind: any Resource.Type] = Dictionary(

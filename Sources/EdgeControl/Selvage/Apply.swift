@@ -83,7 +83,8 @@ struct Apply: Sendable {
 
     private func write(_ steps: [ApplyStep]) -> ConfigurationService.Write<Done> {
         let author = ConfigurationService.Author(
-            principal: call.principal.name, origin: "socket", command: command)
+            principal: call.principal.name, origin: call.principal.origin, command: command,
+            role: call.principal.role)
         return ConfigurationService.Write(author: author) { draft in
             try conditions.check(draft.base)
             var results: [ApplyAnswer.Result] = []
@@ -92,7 +93,7 @@ struct Apply: Sendable {
             for step in steps {
                 do {
                     let (answer, document) = try step.run(&draft, &made)
-                    results.append(.init(status: answer.status, body: answer.document))
+                    results.append(.init(status: answer.status, body: answer.documentWithSecrets))
                     kept.append(.init(status: answer.status, body: document))
                 } catch {
                     throw located(error, step.index)

@@ -48,10 +48,15 @@ struct ApplyStep: Sendable {
             throw APIErrorBody(
                 errorCode: nil, statusCode: 404, message: "Not Found", details: ["path": String(path.prefix(1024))])
         }
+        guard call.principal.role >= edit.role else {
+            let message = "\(call.principal.name) is \(call.principal.role.rawValue); this needs \(edit.role.rawValue)."
+            throw Fault(nil, message, status: 403)
+        }
         self.edit = edit
         let body = method == "DELETE" ? nil : members["body"]
         self.call = EditCall(
-            parameters: parameters, body: body, baseURL: call.baseURL, ifMatch: try text("if_match"))
+            parameters: parameters, body: body, baseURL: call.baseURL, ifMatch: try text("if_match"),
+            principal: call.principal)
         name = try text("as")
         if let name {
             guard Placeholders.isName(name) else {

@@ -13,7 +13,7 @@ public enum ConfigurationOperations {
                 "GET", "/selvage/configuration", role: .viewer,
                 .read("Answers every object, at one revision.", gives: SelvageShapes.configuration)
             ) { call in
-                try .json(encoding: listing(service, baseURL: call.baseURL))
+                try .json(encoding: listing(service, call))
             },
             Operation(
                 "GET", "/selvage/revision", role: .viewer,
@@ -62,10 +62,11 @@ public enum ConfigurationOperations {
         ]
     }
 
-    private static func listing(_ service: ConfigurationService, baseURL: String) -> ConfigurationListing {
+    private static func listing(_ service: ConfigurationService, _ call: OperationCall) -> ConfigurationListing {
         let state = service.state
-        let view = ConfigurationView(state: state, baseURL: baseURL)
-        let objects = Resources.all.flatMap { state.objects($0.kind) }.map { object in
+        let view = ConfigurationView(state: state, baseURL: call.baseURL)
+        let readable = Resources.all.filter { $0.access.read <= call.principal.role }
+        let objects = readable.flatMap { state.objects($0.kind) }.map { object in
             StoredObject(
                 kind: object.kind.rawValue, id: object.id, revision: object.revision, changedAt: object.changedAt,
                 changedBy: object.changedBy, document: view.document(object))
@@ -87,7 +88,7 @@ public enum ConfigurationOperations {
         guard let id = fields["audit_id"]?.intValue, id > 0 else {
             throw Fault(213, "The application/json request body could not be parsed: 'audit_id' must be a number.")
         }
-        let record = try await service.undo(UInt64(id), principal: call.principal.name, command: call.command)
+        let record = try await service.undo(UInt64(id), principal: call.principal, command: call.command)
         let answer: JSON = [
             "revision": .int(Int64(clamping: record?.revision ?? service.revision)),
             "audit_id": record.map { .int(Int64(clamping: $0.id)) } ?? .null,

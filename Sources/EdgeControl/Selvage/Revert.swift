@@ -68,7 +68,9 @@ struct Revert: Sendable {
     }
 
     /// Keys and other objects that only an administrator may write stay as they are: what was revoked stays revoked.
-    private func mayChange(_ change: ObjectChange) -> Bool { true }
+    private func mayChange(_ change: ObjectChange) -> Bool {
+        change.kind.map { Resources.of($0).access.write < .admin } ?? true
+    }
 
     private func apply(_ wanted: Wanted, _ draft: inout ConfigurationDraft) throws {
         guard draft.base.revision == wanted.current else {
@@ -88,7 +90,7 @@ struct Revert: Sendable {
 
     private func write(_ wanted: Wanted) -> ConfigurationService.Write<Done> {
         let author = ConfigurationService.Author(
-            principal: call.principal.name, origin: "revert", command: command)
+            principal: call.principal.name, origin: "revert", command: command, role: call.principal.role)
         return ConfigurationService.Write(author: author) { draft in
             try conditions.check(draft.base)
             try apply(wanted, &draft)

@@ -89,7 +89,7 @@ struct WriteConditions: Sendable {
             expires: service.clock().seconds + WriteConditions.memory)
     }
 
-    private func key(_ call: OperationCall) -> String? { idempotencyID.map { "\(call.principal.uid)/\($0)" } }
+    private func key(_ call: OperationCall) -> String? { idempotencyID.map { "\(call.principal.identity)/\($0)" } }
 
     /// A hash, as a request may hold a private key.
     private func question(_ call: OperationCall) -> String {

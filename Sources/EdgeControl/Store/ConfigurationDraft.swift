@@ -7,6 +7,8 @@ struct Effects: Sendable {
     var now: WallTime
     /// A new identifier with a prefix.
     var makeID: @Sendable (_ prefix: String, _ now: WallTime) -> String
+    /// The second part of a new API key or authtoken.
+    var makeSecret: @Sendable () -> String
     /// A certificate and key for a host name from the internal authority.
     var issue: @Sendable (_ name: String, _ keyType: CertificateKeyType, _ now: WallTime) throws -> IssuedCertificate
 }

@@ -8,11 +8,12 @@ extension ConfigurationService {
 
     /// Puts the objects of an audited write back as they were before it.
     /// - Throws: 404 when the record's documents are not kept, 412 when an object has changed since.
-    func undo(_ id: UInt64, principal: String, command: String?) async throws -> AuditRecord? {
+    func undo(_ id: UInt64, principal: Principal, command: String?) async throws -> AuditRecord? {
         guard let changes = try await store.changes(ofAudit: id) else {
             throw Fault(nil, "There is no change \(id) that could be undone.", status: 404)
         }
-        let author = Author(principal: principal, origin: "undo", command: command ?? "undo \(id)")
+        let author = Author(
+            principal: principal.name, origin: "undo", command: command ?? "undo \(id)", role: principal.role)
         let write = Write(author: author) { draft in
             var differing: [String: String] = [:]
             for change in changes {
@@ -79,7 +80,7 @@ extension ConfigurationService: GuardStore {
         let plan = try await store.guards().first { $0.id == id }
         guard let plan, let changes = try await store.changes(ofGuard: id) else { return }
         let command = AdminAPI.sanitise("rollback \(plan.command): \(reason)") ?? "rollback"
-        let author = Author(principal: plan.principal, origin: "guard", command: command)
+        let author = Author(principal: plan.principal, origin: "guard", command: command, role: .admin)
         let write = Write(author: author) { draft in
             for change in changes {
                 guard let difference = ConfigurationService.difference(change, draft.state) else { continue }
@@ -116,7 +117,7 @@ extension ConfigurationService {
         try await alone {
             let revision = self.revision
             var record = AuditRecord(
-                id: 0, at: clock().text, principal: principal.name, origin: "socket",
+                id: 0, at: clock().text, principal: principal.name, origin: principal.origin,
                 command: AdminAPI.sanitise(command) ?? "", revision: revision,
                 changes: [AuditRecord.Change(kind: kind, id: id, before: nil, after: nil)])
             record.id = try await store.commit(

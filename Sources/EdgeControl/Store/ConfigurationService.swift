@@ -85,6 +85,17 @@ public final class ConfigurationService: Sendable {
         var principal: String
         var origin: String
         var command: String
+        /// What the writer may do. The server's own writes are about traffic.
+        var role = Role.operator
+
+        /// However a write came about (alone, in an apply, as an undo), it changes nothing that its author may not.
+        func checkRole(_ changes: [ObjectChange]) throws(Fault) {
+            for change in changes where change.isSubstantial {
+                guard let needed = change.kind.map({ Resources.of($0).access.write }), role < needed else { continue }
+                let message = "\(principal) is \(role.rawValue); changing \(change.id) needs \(needed.rawValue)."
+                throw Fault(nil, message, status: 403)
+            }
+        }
     }
 
     /// One write: what it does to a draft, and what goes into its transaction.
@@ -132,6 +143,7 @@ public final class ConfigurationService: Sendable {
             base: before.state, effects: effects, principal: write.author.principal)
         let result = try write.body(&draft)
         try draft.check()
+        try write.author.checkRole(draft.changes)
         guard !draft.isEmpty else { return Outcome(result: result, state: before.state, audit: nil) }
 
         let (after, compilation) = try compile(draft, before)
@@ -220,7 +232,7 @@ public final class ConfigurationService: Sendable {
 
     private var effects: Effects {
         Effects(
-            now: clock(), makeID: { Identity.make($0, time: $1) },
+            now: clock(), makeID: { Identity.make($0, time: $1) }, makeSecret: { AccessToken.makeSecret() },
             issue: { [authority] in try authority.issue($0, $1, $2) })
     }
 

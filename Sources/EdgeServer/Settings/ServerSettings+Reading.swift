@@ -43,10 +43,6 @@ extension ServerSettings {
         return settings
     }
 
-    private static func absolutePath(_ value: TOML.Value) -> String? {
-        value.string.flatMap { $0.hasPrefix("/") && !$0.utf8.contains(0) ? $0 : nil }
-    }
-
     private static func region(_ table: inout SettingsTable) -> Region? {
         table.value("region", expecting: "a region's code: lower-case letters, digits and '-', at most 32") { value in
             guard let code = value.string, (1...32).contains(code.utf8.count) else { return nil }
@@ -74,6 +70,7 @@ extension ServerSettings {
         admin.admins = table.users("admins", resolve: environment.userID)
         admin.operators = table.users("operators", resolve: environment.userID)
         admin.viewers = table.users("viewers", resolve: environment.userID)
+        readAdminTLS(&table, &admin)
         table.finish()
         return admin
     }

@@ -28,7 +28,8 @@ struct ServerSettings: Sendable {
         return regions
     }
 
-    /// The admin API's Unix socket. Who may do what is decided by the peer's user id, as the kernel tells it.
+    /// The admin API: its Unix socket, where the peer's user id decides, as the kernel tells it, and if wanted TLS, where
+    /// API keys do.
     struct Admin: Sendable, Hashable {
         var socket: String
         /// The socket file's permission bits.
@@ -37,6 +38,27 @@ struct ServerSettings: Sendable {
         var admins: [UInt32] = []
         var operators: [UInt32] = []
         var viewers: [UInt32] = []
+        /// Where it is served over TLS; nowhere unless set.
+        var listen: [Place] = []
+        /// Names and addresses that its certificate is for.
+        var hosts: [String] = []
+        /// A certificate of the operator's own; the internal authority's unless set.
+        var certificate: CertificateFiles?
+        /// What one API key may ask for in any 60 seconds, and at the same time; 0 for any number.
+        var requestsPerMinute = 0
+        var concurrentRequests = 64
+    }
+
+    /// An address and a port to listen on.
+    struct Place: Sendable, Hashable {
+        var address: String
+        var port: UInt16
+    }
+
+    /// A PEM chain, leaf first, and its PEM key.
+    struct CertificateFiles: Sendable, Hashable {
+        var chain: String
+        var key: String
     }
 
     struct Listener: Sendable, Hashable {

@@ -142,7 +142,7 @@ private final class HandlerReply: @unchecked Sendable {
         case .stream(let stream):
             loop.post { [self] _ in exchange.answer(status: response.status, fields: response.fields, body: nil) }
             for await bytes in stream {
-                guard await send(bytes) else { break }
+                guard response.mayContinue(), await send(bytes) else { break }
             }
             loop.post { [self] _ in exchange.streamEnded() }
         }

@@ -38,10 +38,16 @@ final class ControlRoom: Sendable {
     let api: AdminAPI
     let audited = Mutex<[AuditRecord]>([])
     let now: Mutex<WallTime>
+    /// The monotonic clock of what limits requests over TLS, moved by hand.
+    let clock = Mutex(MonotonicTime(seconds: 1000))
+    /// What operators were told: kind, object and text.
+    let told = Mutex<[(kind: String, object: String, text: String)]>([])
+    let keys: KeyAccess
     private let ownsFolder: Bool
 
     init(
         folder: String? = nil, tcpPorts: ClosedRange<UInt16> = 20000...20003, at start: Int64 = 1_800_000_000,
+        requestsPerMinute: Int = 0, concurrentRequests: Int = 64,
         store wrap: (SQLiteStore) -> any ConfigurationStore = { $0 }
     ) async throws {
         ownsFolder = folder == nil
@@ -50,20 +56,30 @@ final class ControlRoom: Sendable {
         now = Mutex(WallTime(seconds: start))
         let clock = ClockBox()
         let sink = SinkBox()
+        let authority = try InternalAuthority(folder: self.folder, now: WallTime(seconds: start))
+        let rules = AccessRules(owner: 0, operators: [1001], viewers: [1002], authority: authority)
         let catalogue = Catalogue(
-            modules: StandardModules.registry, tcpPorts: tcpPorts, publicName: "edge.example.net")
+            modules: StandardModules.registry, tcpPorts: tcpPorts, publicName: "edge.example.net",
+            owners: rules.owners)
         let service = ConfigurationService(
             store: wrap(try SQLiteStore(path: self.folder + "/selvage.db")), catalogue: catalogue,
-            authority: try InternalAuthority(folder: self.folder, now: WallTime(seconds: start)),
+            authority: authority,
             compiler: SnapshotCompiler(
                 modules: StandardModules.registry, slots: SlotTable(), breakers: breakers),
             dataPlane: dataPlane,
             sinks: .init(audit: { sink.tell($0) }, event: { _, _, _, _ in }), clock: { clock.now() })
         self.service = service
-        let rules = AccessRules(owner: 0, operators: [1001], viewers: [1002])
+        let hands = Hands()
+        keys = KeyAccess(
+            service, requestsPerMinute: requestsPerMinute, concurrentRequests: concurrentRequests,
+            now: { hands.room.withLock { $0.room }?.clock.withLock { $0 } ?? MonotonicTime(seconds: 0) },
+            tell: { kind, object, text in
+                hands.room.withLock { $0.room }?.told.withLock { $0.append((kind, object, text)) }
+            })
         api = AdminAPI(
-            operations: ResourceOperations.all(service) + ConfigurationOperations.all(service),
+            operations: ResourceOperations.all(service) + ConfigurationOperations.all(service), keys: keys,
             authorize: { rules.principal(of: $0) })
+        hands.room.withLock { $0.room = self }
         clock.source.withLock { $0 = { [weak self] in self?.now.withLock { $0 } ?? WallTime(seconds: start) } }
         sink.target.withLock { $0 = { [weak self] record in self?.audited.withLock { $0.append(record) } } }
         try await service.start()
@@ -89,6 +105,21 @@ final class ControlRoom: Sendable {
                 body: body?.bytes ?? [], peer: uid.map { PeerIdentity(uid: $0, pid: 1) }))
     }
 
+    /// Calls one operation as a client elsewhere does, over TLS.
+    func remote(
+        _ method: String, _ path: String, _ body: JSON? = nil, key: String? = nil, from client: String = "192.0.2.7",
+        fields: [(name: String, value: String)] = []
+    ) async throws -> Answer {
+        let parts = path.split(separator: "?", maxSplits: 1)
+        var all = fields + [("ngrok-version", "2"), ("host", "admin.example:8443")]
+        if let key { all.append(("authorization", "Bearer " + key)) }
+        if body != nil { all.append(("content-type", "application/json")) }
+        return try await send(
+            HandlerRequest(
+                method: method, path: String(parts[0]), query: parts.count > 1 ? String(parts[1]) : "", fields: all,
+                body: body?.bytes ?? [], client: IPAddress(client), isSecure: true))
+    }
+
     func send(_ request: HandlerRequest) async throws -> Answer {
         let response = await api.handle(request)
         guard case .bytes(let bytes) = response.body else { throw Unexpected(what: "a stream") }
@@ -109,6 +140,12 @@ final class ControlRoom: Sendable {
     }
 
     struct Unexpected: Error { let what: String }
+}
+
+/// The room, for closures that are made before it.
+private final class Hands: Sendable {
+    struct Held { weak var room: ControlRoom? }
+    let room = Mutex(Held())
 }
 
 private final class ClockBox: Sendable {
