@@ -74,7 +74,7 @@ import Testing
         let item = Shape("Item", [Shape.Field("id", .text), Shape.Field("even", .flag)])
         let list = ListOperation("/items", key: "items", of: item, takesFilter: true) { _, _ in
             AnySequence(
-                (0..<100_000).lazy.map { number in
+                (0..<20_000).lazy.map { number in
                     ListElement(id: "item_\(number)") {
                         rendered.add()
                         return ["id": .string("item_\(number)"), "even": .bool(number % 2 == 0)]
@@ -91,10 +91,10 @@ import Testing
         #expect(filtered["next_page_uri"] == "https://api.example.com/items?before_id=item_198&filter=obj.even")
         #expect(rendered.take() == 201)
         // What matches one of all is found in one walk.
-        let query = "filter=" + PercentEncoding.encode("obj.id == 'item_99999'")
+        let query = "filter=" + PercentEncoding.encode("obj.id == 'item_19999'")
         let rare = try await Self.page(query, of: list).answer(list, view)
         #expect(rare["items"]?.arrayValue?.count == 1 && rare["next_page_uri"] == .null)
-        #expect(rendered.take() == 100_000)
+        #expect(rendered.take() == 20_000)
     }
 
     private static func page(_ query: String, of list: ListOperation) throws -> ListPage {
