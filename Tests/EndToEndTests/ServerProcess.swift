@@ -11,6 +11,8 @@ final class ServerProcess: @unchecked Sendable {
     let httpsPort: UInt16
     let httpPort: UInt16
     let cleartextPort: UInt16
+    /// The admin API over TLS.
+    let adminPort: UInt16
     let tcpPorts: ClosedRange<UInt16>
     private(set) var process: RunningProcess?
 
@@ -19,6 +21,7 @@ final class ServerProcess: @unchecked Sendable {
         httpsPort = try FreePorts.one()
         httpPort = try FreePorts.one()
         cleartextPort = try FreePorts.one()
+        adminPort = try FreePorts.one()
         tcpPorts = try FreePorts.range(20)
         try settings.write(toFile: settingsFile, atomically: true, encoding: .utf8)
         try start()
@@ -38,6 +41,7 @@ final class ServerProcess: @unchecked Sendable {
         data_folder = "\(folder.path)/data"
         [admin]
         socket = "\(socket)"
+        listen = "127.0.0.1:\(adminPort)"
         [limits]
         connections = 4000
         [timeouts]

@@ -117,6 +117,33 @@ extension EndToEnd {
                     """)
         }
 
+        @Test func `what the admin API over TLS needs is told`() async throws {
+            let (right, wrong, alone) = try await EndToEnd.onThread {
+                let rest = "data_folder = \"/var/lib/s\"\n[[listener]]\nkind = \"https\"\nport = 8443\n[admin]\n"
+                return (
+                    try check(
+                        rest
+                            + """
+                            listen = ["127.0.0.1:9443", "[::1]:9443"]
+                            host = "Admin.example"
+                            requests_per_minute = 120
+                            """),
+                    try check(
+                        rest
+                            + """
+                            listen = ["127.0.0.1", "[::1]:0", "localhost:1"]
+                            certificate = "/etc/x.pem"
+                            """), try check(rest + "requests_per_minute = 5")
+                )
+            }
+            #expect(right.status == 0, "\(right.errors)")
+            #expect(wrong.status == 78)
+            #expect(wrong.errors.contains("s.toml:6: admin.listen holds \"127.0.0.1\", which is not an address with"))
+            #expect(wrong.errors.contains("\"[::1]:0\"") && wrong.errors.contains("\"localhost:1\""))
+            #expect(wrong.errors.contains("s.toml:7: admin.certificate and admin.key need each other"))
+            #expect(alone.errors.contains("s.toml:6: admin.requests_per_minute has no meaning without admin.listen"))
+        }
+
         @Test func `a file that cannot be read, or says nothing, is a mistake`() async throws {
             let (missing, empty) = try await EndToEnd.onThread {
                 (try Command.run([Self.server, "--config", "/nowhere/s.toml"]), try check("# nothing\n"))

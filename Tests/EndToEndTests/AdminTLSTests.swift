@@ -1,0 +1,56 @@
+import EdgeTesting
+import Foundation
+import Shared
+import Testing
+
+extension EndToEnd {
+    /// The admin API as clients elsewhere use it.
+    @Suite struct AdminTLSTests {
+        private static func key(_ server: ServerProcess) throws -> (id: String, token: String) {
+            let answer = try server.send("POST", "/api_keys", ["description": "e2e"])
+            guard let id = answer["id"]?.stringValue, let token = answer["token"]?.stringValue else {
+                throw EndToEndFailure("no key in \(answer.text)")
+            }
+            return (id, token)
+        }
+
+        @Test(.enabled(if: EndToEnd.hasPython))
+        func `the official Python client works over TLS with an API key`() async throws {
+            let command = try await EndToEnd.onThread {
+                let server = try ServerProcess()
+                let (_, token) = try Self.key(server)
+                return try Command.run(
+                    [
+                        "env", "REQUESTS_CA_BUNDLE=\(try server.authorityFile())", EndToEnd.python,
+                        EndToEnd.repository + "/scripts/e2e/api_keys.py",
+                        "https://127.0.0.1:\(server.adminPort)", token,
+                    ], seconds: 60)
+            }
+            #expect(command.status == 0, "\(command.output)\(command.errors)")
+        }
+
+        @Test func `curl is served over HTTP/1.1 and HTTP/2, and the stream of a deleted key ends`() async throws {
+            let (answers, stream) = try await EndToEnd.onThread {
+                let server = try ServerProcess()
+                let (id, token) = try Self.key(server)
+                let base = "https://localhost:\(server.adminPort)"
+                let common = [
+                    "curl", "-sS", "--cacert", try server.authorityFile(), "-H", "ngrok-version: 2", "-H",
+                    "authorization: Bearer \(token)", "--resolve", "localhost:\(server.adminPort):127.0.0.1",
+                ]
+                let answers = try ["--http1.1", "--http2"].map { version in
+                    try Command.run(
+                        common + [version, "-o", "/dev/null", "-w", "%{http_version} %{http_code}", base + "/api_keys"])
+                }
+                let stream = try RunningProcess(
+                    ["/usr/bin/env"] + common + ["--no-buffer", "--max-time", "30", base + "/selvage/stream"])
+                try EndToEnd.wait(20, for: "the stream's first line") { stream.output.contains("\"hello\"") }
+                try server.send("DELETE", "/api_keys/\(id)")
+                try EndToEnd.wait(20, for: "the end of the stream") { !stream.isRunning }
+                return (answers.map(\.output), stream.output)
+            }
+            #expect(answers == ["1.1 200", "2 200"])
+            #expect(!stream.isEmpty)
+        }
+    }
+}
