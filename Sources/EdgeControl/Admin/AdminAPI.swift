@@ -22,7 +22,7 @@ public final class AdminAPI: Sendable {
         operations: [Operation], keys: KeyAccess? = nil, report: @escaping Report = { _, _ in },
         authorize: @escaping Authorize
     ) {
-        let operations = operations + [RootOperation.make(of: operations)]
+        let operations = AdminAPI.describing(operations + [RootOperation.make(of: operations)])
         self.operations = operations
         self.keys = keys
         self.report = report
@@ -104,6 +104,7 @@ public final class AdminAPI: Sendable {
         guard let query = PercentEncoding.parameters(of: request.query) else {
             throw Fault(215, "The query is not valid percent-encoded UTF-8.")
         }
+        try check(query, operation)
         let call = OperationCall(
             request: request, parameters: parameters, query: query, body: try body(of: request),
             principal: principal, baseURL: AdminAPI.baseURL(request), command: AdminAPI.command(request),
@@ -117,6 +118,16 @@ public final class AdminAPI: Sendable {
         }
         guard version == "2" else {
             throw Fault(217, "The API version '\(version.prefix(32))' is not supported. Supported versions: 2.")
+        }
+    }
+
+    private func check(_ query: [String: [String]], _ operation: Operation) throws(Fault) {
+        for (name, values) in query.sorted(by: { $0.key < $1.key }) {
+            guard let field = operation.about.query.first(where: { $0.name == name }) else {
+                throw Fault(231, "The query parameter '\(name.prefix(64))' is not known.")
+            }
+            if case .list = field.schema { continue }
+            guard values.count == 1 else { throw Fault(232, "The query parameter \(name) was given more than once.") }
         }
     }
 

@@ -14,14 +14,10 @@ struct ListPage {
     private let repeated: String
 
     /// - Parameter now: what `time.now` means in a filter.
-    /// - Throws: 400 for a parameter that is not known, is repeated, or has no valid value.
+    /// - Throws: 400 for a parameter that has no valid value.
     init(_ call: OperationCall, of list: ListOperation, now: WallTime) throws {
         let choices = list.choices.map(\.name)
-        let known = ["before_id", "limit"] + (list.takesFilter ? ["filter"] : []) + choices
-        if let name = call.query.keys.sorted().first(where: { !known.contains($0) }) {
-            throw Fault(231, "The query parameter '\(name.prefix(64))' is not known.")
-        }
-        let written = try call.single("limit") ?? ""
+        let written = try call.single("limit")
         limit = try ListPage.limit(written)
         let before = try call.single("before_id") ?? ""
         guard before.isEmpty || Identity.prefix(of: before) != nil else {
@@ -39,14 +35,15 @@ struct ListPage {
         }
         scope = ListScope(before: before.isEmpty ? nil : before, choices: chosen)
 
-        var repeated = written.isEmpty ? [] : [("limit", written)]
+        var repeated = written.map { [("limit", $0)] } ?? []
         if !expression.isEmpty { repeated.append(("filter", expression)) }
         for name in choices { repeated += (chosen[name] ?? []).map { (name, $0) } }
         self.repeated = repeated.map { "&\($0.0)=\(PercentEncoding.encode($0.1))" }.joined()
     }
 
-    private static func limit(_ written: String) throws(Fault) -> Int {
-        guard let limit = written.isEmpty ? maximum : Int(written) else {
+    private static func limit(_ written: String?) throws(Fault) -> Int {
+        guard let written else { return maximum }
+        guard let limit = Int(written) else {
             throw Fault(244, "The value '\(written.prefix(32))' of the query parameter limit is not a number.")
         }
         guard (1...maximum).contains(limit) else {

@@ -93,7 +93,7 @@ public struct Operation: Sendable {
     public let handler: Handler
 
     public init(
-        _ method: String, _ path: String, role: Role, _ about: OperationDescription = OperationDescription(""),
+        _ method: String, _ path: String, role: Role, _ about: OperationDescription,
         handler: @escaping Handler
     ) {
         self.method = method
@@ -117,6 +117,11 @@ extension HandlerResponse {
     public static func json(encoding value: some Encodable, status: Int = 200) throws -> HandlerResponse {
         HandlerResponse(
             status: status, fields: [("content-type", "application/json")], body: .bytes(try WireJSON.encode(value)))
+    }
+
+    /// An answer whose body is a value of the wire contract, with every field that its description names.
+    public static func json(encoding value: some Encodable, as answer: Shape) throws -> HandlerResponse {
+        .json(Schema.object(answer).completing(try WireJSON.document(of: value)))
     }
 
     /// 204 with an empty body.

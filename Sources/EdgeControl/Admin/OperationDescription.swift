@@ -12,16 +12,26 @@ public struct OperationDescription: Sendable {
     public let status: Int
     /// The form of the answer on success; `nil` for an empty body.
     public let answer: Schema?
+    /// What an answer's `content-type` says on success.
+    public let mediaType: MediaType
+
+    public enum MediaType: String, Sendable {
+        case json = "application/json"
+        /// One JSON value per line, without end.
+        case lines = "application/x-ndjson"
+        case pem = "application/x-pem-file"
+    }
 
     public init(
         _ summary: String, query: [Shape.Field] = [], takes request: Shape? = nil, status: Int = 200,
-        gives answer: Schema? = nil
+        gives answer: Schema? = nil, as mediaType: MediaType = .json
     ) {
         self.summary = summary
         self.query = query
         self.request = request
         self.status = status
         self.answer = answer
+        self.mediaType = mediaType
     }
 
     public static func create(_ summary: String, takes request: Shape, gives answer: Shape) -> OperationDescription {

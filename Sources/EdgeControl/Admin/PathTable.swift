@@ -27,6 +27,11 @@ struct PathTable<Value: Sendable>: Sendable {
         path.split(separator: "/", omittingEmptySubsequences: false)
     }
 
+    /// The names that a pattern has in braces, in order.
+    static func names(in pattern: String) -> [String] {
+        segments(pattern).filter { $0.first == "{" }.map { String($0.dropFirst().dropLast()) }
+    }
+
     /// The value and the values of the pattern's names, percent-decoded.
     func find(method: String, path: String) -> (value: Value, parameters: [String: String])? {
         let segments = PathTable.segments(path)

@@ -26,7 +26,6 @@ public enum ResourceOperations {
 
     private static func operation(_ edit: Edit, _ service: ConfigurationService, role: Role) -> Operation {
         Operation(edit.method, edit.path, role: role, edit.about) { call in
-            try noQuery(call)
             let request = EditCall(
                 parameters: call.parameters, body: call.body, baseURL: call.baseURL, ifMatch: call.ifMatch,
                 principal: call.principal)
@@ -46,7 +45,6 @@ public enum ResourceOperations {
         _ read: ReadOperation, _ service: ConfigurationService, role: Role
     ) -> Operation {
         Operation("GET", read.path, role: role, read.about) { call in
-            try noQuery(call)
             let state = service.state
             let view = ConfigurationView(state: state, baseURL: call.baseURL)
             let (document, id) = try read.body(view, EditCall(parameters: call.parameters))
@@ -65,11 +63,6 @@ public enum ResourceOperations {
     }
 
     private static func etag(_ revision: UInt64) -> [(name: String, value: String)] { [("etag", "\"\(revision)\"")] }
-
-    private static func noQuery(_ call: OperationCall) throws(Fault) {
-        guard let name = call.query.keys.sorted().first else { return }
-        throw Fault(231, "The query parameter '\(name.prefix(64))' is not known.")
-    }
 
     /// What the audit trail shows of a write that does not name its command.
     static func command(_ call: OperationCall) -> String {

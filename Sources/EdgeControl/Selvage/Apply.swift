@@ -68,7 +68,9 @@ struct Apply: Sendable {
         }
         let write = write(steps)
         return try await service.alone {
-            if let earlier = try await conditions.earlierAnswer(call, service) { return earlier }
+            if let earlier = try await conditions.earlierAnswer(call, service, as: SelvageShapes.applied) {
+                return earlier
+            }
             let outcome = try await service.performAlone(write)
             let revision = outcome.state.revision
             var answer = ApplyAnswer(revision: revision, results: outcome.result.results, guard: nil)
@@ -77,7 +79,7 @@ struct Apply: Sendable {
                 let again = ApplyAnswer(revision: revision, results: outcome.result.kept, guard: answer.guard)
                 if let final = try conditions.stored(again, call, service) { try await service.store.keep(final) }
             }
-            return try .json(encoding: answer)
+            return try .json(encoding: answer, as: SelvageShapes.applied)
         }
     }
 
@@ -161,6 +163,6 @@ struct Apply: Sendable {
         return try .json(
             encoding: ApplyAnswer(
                 revision: draft.base.revision, results: rehearsal.results, guard: nil, dryRun: true,
-                faults: rehearsal.faults, changes: shown.changes, omitted: shown.omitted))
+                faults: rehearsal.faults, changes: shown.changes, omitted: shown.omitted), as: SelvageShapes.applied)
     }
 }

@@ -36,7 +36,8 @@ public enum ConfigurationOperations {
             // The same as a file, for `curl -o`.
             Operation(
                 "GET", "/selvage/ca", role: .viewer,
-                OperationDescription("Answers the internal authority's certificate as a PEM file.", gives: .text)
+                OperationDescription(
+                    "Answers the internal authority's certificate as a PEM file.", gives: .text, as: .pem)
             ) { _ in
                 HandlerResponse(
                     status: 200, fields: [("content-type", "application/x-pem-file")],
@@ -76,11 +77,10 @@ public enum ConfigurationOperations {
     }
 
     private static func audit(_ call: OperationCall, _ service: ConfigurationService) async throws -> HandlerResponse {
-        try Queries.known(["limit", "before", "refused"], call)
         let limit = try Queries.limit(call, standard: 50, most: 200)
         let records = try await service.store.audit(
             limit: limit, before: try Queries.number("before", call), refused: try Queries.flag("refused", call))
-        return try .json(encoding: ["audit": records])
+        return try .json(encoding: ["audit": records], as: SelvageShapes.audit)
     }
 
     private static func undo(_ call: OperationCall, _ service: ConfigurationService) async throws -> HandlerResponse {

@@ -12,11 +12,10 @@ enum HistoryOperations {
                     "Lists the revisions of the configuration, newest first.", query: SelvageShapes.pageQuery,
                     gives: .object(SelvageShapes.revisions))
             ) { call in
-                try Queries.known(["limit", "before"], call)
                 return try .json(
                     encoding: await revisions.list(
                         limit: try Queries.limit(call, standard: 100, most: Revisions.maximumPage),
-                        before: try Queries.number("before", call)))
+                        before: try Queries.number("before", call)), as: SelvageShapes.revisions)
             },
             Operation(
                 "GET", "/selvage/objects/{id}/history", role: .viewer,
@@ -24,12 +23,11 @@ enum HistoryOperations {
                     "Lists the revisions of one object, also of one that is gone, newest first.",
                     query: SelvageShapes.pageQuery, gives: .object(SelvageShapes.history))
             ) { call in
-                try Queries.known(["limit", "before"], call)
                 return try .json(
                     encoding: await revisions.history(
                         of: call.parameter("id"),
                         limit: try Queries.limit(call, standard: 100, most: Revisions.maximumPage),
-                        before: try Queries.number("before", call)))
+                        before: try Queries.number("before", call)), as: SelvageShapes.history)
             },
             Operation(
                 "GET", "/selvage/revisions/{from}/diff/{to}", role: .viewer,
@@ -37,12 +35,11 @@ enum HistoryOperations {
                     "Tells what is different between two revisions.", query: SelvageShapes.differenceQuery,
                     gives: .object(SelvageShapes.difference))
             ) { call in
-                try Queries.known(["limit", "after"], call)
                 return try .json(
                     encoding: await revisions.difference(
                         from: try revision(call, "from"), to: try revision(call, "to"),
                         limit: try Queries.limit(call, standard: 100, most: Revisions.maximumPage),
-                        after: try call.single("after")))
+                        after: try call.single("after")), as: SelvageShapes.difference)
             },
             Operation(
                 "POST", "/selvage/revert", role: .operator,
@@ -50,7 +47,6 @@ enum HistoryOperations {
                     "Puts the configuration, or one object of it, back as it was at a revision.",
                     takes: SelvageShapes.revert, gives: .object(SelvageShapes.reverted))
             ) { call in
-                try Queries.known([], call)
                 return try await Revert(call, service).run()
             },
         ]
@@ -65,16 +61,10 @@ enum HistoryOperations {
 
 /// Query parameters below `/selvage/`, refused as the public API refuses its own.
 enum Queries {
-    /// - Throws: 400 ERR_NGROK_231 for a parameter that is not known.
-    static func known(_ names: Set<String>, _ call: OperationCall) throws(Fault) {
-        guard let name = call.query.keys.sorted().first(where: { !names.contains($0) }) else { return }
-        throw Fault(231, "The query parameter '\(name.prefix(64))' is not known.")
-    }
-
     /// - Throws: 400 ERR_NGROK_244 for what is no number.
     static func number(_ name: String, _ call: OperationCall) throws(Fault) -> UInt64? {
         guard let text = try call.single(name) else { return nil }
-        guard let value = UInt64(text) else {
+        guard let value = UInt64(text), value <= Int64.max else {
             throw Fault(244, "The value '\(text.prefix(32))' of the query parameter \(name) is not a number.")
         }
         return value

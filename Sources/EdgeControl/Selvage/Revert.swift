@@ -29,14 +29,16 @@ struct Revert: Sendable {
             return try rehearse(wanted)
         }
         return try await service.alone {
-            if let earlier = try await conditions.earlierAnswer(call, service) { return earlier }
+            if let earlier = try await conditions.earlierAnswer(call, service, as: SelvageShapes.reverted) {
+                return earlier
+            }
             let outcome = try await service.performAlone(write(try await wanted()))
             var answer = answer(outcome.result.shown, revision: outcome.state.revision)
             if let plan = outcome.result.plan, outcome.audit != nil {
                 answer.guard = await service.guardStarting?.startGuard(plan)
                 if let final = try conditions.stored(answer, call, service) { try await service.store.keep(final) }
             }
-            return try .json(encoding: answer)
+            return try .json(encoding: answer, as: SelvageShapes.reverted)
         }
     }
 
@@ -123,7 +125,7 @@ struct Revert: Sendable {
         for fault in faults { rehearsal.note(fault) }
         for (object, fault) in unserved { rehearsal.note(fault, object: object) }
         answer.faults = rehearsal.faults
-        return try .json(encoding: answer)
+        return try .json(encoding: answer, as: SelvageShapes.reverted)
     }
 
     private func answer(_ shown: ShownChanges, revision: UInt64) -> RevertAnswer {

@@ -30,8 +30,8 @@ enum SelvageShapes {
     static let change = Shape(
         "AuditChange",
         [
-            Field("kind", .text), Field("id", .text), Field("before", .anything, "absent when it was made"),
-            Field("after", .anything, "absent when it was removed"),
+            Field("kind", .text), Field("id", .text), Field("before", .nullable(.anything), "null when it was made"),
+            Field("after", .nullable(.anything), "null when it was removed"),
         ])
     static let audit = Shape("AuditList", [Field("audit", .list(.object(auditRecord)))])
     private static let auditRecord = Shape(
@@ -39,10 +39,11 @@ enum SelvageShapes {
         [
             Field("id", .integer()), Field("at", .time), Field("principal", .text), Field("origin", .text),
             Field("command", .text), Field("revision", .integer()), Field("changes", .list(.object(change))),
-            Field("omitted", .integer(), "further changes that are not shown"),
-            Field("status", .integer(), "only of a refused write, as is all that follows"),
-            Field("error_code", .text), Field("count", .integer(), "how many times the same was refused"),
-            Field("last_at", .time),
+            Field("omitted", .nullable(.integer()), "further changes that are not shown"),
+            Field("status", .nullable(.integer()), "only of a refused write, as is all that follows"),
+            Field("error_code", .nullable(.text)),
+            Field("count", .nullable(.integer()), "how many times the same was refused"),
+            Field("last_at", .nullable(.time)),
         ])
     static let auditQuery = [
         Field("limit", .integer(1...200), "records in a page; 50 unless said"),
@@ -81,13 +82,17 @@ enum SelvageShapes {
     private static let fault = Shape(
         "ApplyFault",
         [
-            Field("operation", .integer(), "counted from 0; absent for the whole"), Field("method", .text),
-            Field("path", .text), Field("object", .text), Field("status", .integer()), Field("error_code", .text),
-            Field("msg", .text), Field("because_of", .integer(), "the failed operation that this follows from"),
+            Field("operation", .nullable(.integer()), "counted from 0; null for the whole"),
+            Field("method", .nullable(.text)),
+            Field("path", .nullable(.text)), Field("object", .nullable(.text)), Field("status", .integer()),
+            Field("error_code", .nullable(.text)),
+            Field("msg", .text),
+            Field("because_of", .nullable(.integer()), "the failed operation that this follows from"),
         ])
     private static let changes = [
-        Field("changes", .list(.object(change))), Field("omitted", .integer()),
-        Field("faults", .list(.object(fault))), Field("dry_run", .flag), Field("guard", .anything),
+        Field("changes", .nullable(.list(.object(change)))), Field("omitted", .nullable(.integer())),
+        Field("faults", .nullable(.list(.object(fault)))), Field("dry_run", .nullable(.flag)),
+        Field("guard", .nullable(.object(LiveShapes.guard))),
     ]
     static let applied = Shape(
         "Applied",
@@ -95,7 +100,8 @@ enum SelvageShapes {
             Field("revision", .integer()),
             Field(
                 "results",
-                .list(.object(Shape("ApplyResult", [Field("status", .integer()), Field("body", .anything)])))),
+                .list(
+                    .object(Shape("ApplyResult", [Field("status", .integer()), Field("body", .nullable(.anything))])))),
         ] + changes)
     static let revert = Shape(
         "Revert",
@@ -123,7 +129,7 @@ enum SelvageShapes {
                 "revisions",
                 .list(
                     .object(Shape("RevisionRecord", author + [Field("objects", .integer()), Field("kept", .flag)])))),
-            Field("next_before", .integer()),
+            Field("next_before", .nullable(.integer())),
         ])
     static let history = Shape(
         "ObjectHistory",
@@ -137,9 +143,9 @@ enum SelvageShapes {
                             "ObjectRevision",
                             author + [
                                 Field("change", .choice(ObjectChangeKind.allCases.map(\.rawValue))),
-                                Field("document", .anything, "absent when it was removed"),
+                                Field("document", .nullable(.anything), "null when it was removed"),
                             ])))),
-            Field("next_before", .integer()),
+            Field("next_before", .nullable(.integer())),
         ])
     static let differenceQuery = [
         Field("limit", .integer(1...Int64(Revisions.maximumPage)), "objects in a page; 100 unless said"),
@@ -158,7 +164,7 @@ enum SelvageShapes {
                             [
                                 Field("kind", .text), Field("id", .text),
                                 Field("change", .choice(ObjectChangeKind.allCases.map(\.rawValue))),
-                                Field("before", .anything), Field("after", .anything),
+                                Field("before", .nullable(.anything)), Field("after", .nullable(.anything)),
                                 Field(
                                     "fields",
                                     .list(
@@ -167,10 +173,11 @@ enum SelvageShapes {
                                                 "FieldDifference",
                                                 [
                                                     Field("path", .text, "a JSON pointer"),
-                                                    Field("before", .anything), Field("after", .anything),
+                                                    Field("before", .nullable(.anything)),
+                                                    Field("after", .nullable(.anything)),
                                                 ])))),
                                 Field("secret_changed", .flag),
                             ])))),
-            Field("next_after", .text),
+            Field("next_after", .nullable(.text)),
         ])
 }

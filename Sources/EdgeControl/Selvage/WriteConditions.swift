@@ -67,15 +67,16 @@ struct WriteConditions: Sendable {
 
     /// - Returns: what the first request with this id was answered.
     /// - Throws: 409 when that was another request.
-    func earlierAnswer(_ call: OperationCall, _ service: ConfigurationService) async throws -> HandlerResponse? {
+    func earlierAnswer(
+        _ call: OperationCall, _ service: ConfigurationService, as form: Shape
+    ) async throws -> HandlerResponse? {
         guard let key = key(call), let earlier = try await service.store.answer(key, now: service.clock()) else {
             return nil
         }
         guard earlier.request == question(call) else {
             throw Fault(nil, "This idempotency_id belongs to another request of the last ten minutes.", status: 409)
         }
-        return HandlerResponse(
-            status: 200, fields: [("content-type", "application/json")], body: .bytes(Array(earlier.body.utf8)))
+        return .json(Schema.object(form).completing(try JSON(parsing: Array(earlier.body.utf8))))
     }
 
     /// The answer as it is kept, or `nil` when the request names no id.

@@ -127,7 +127,16 @@ struct Explanation {
 extension LiveService {
     var explainOperations: [Operation] {
         [
-            Operation("GET", "/selvage/explain", role: .viewer) { [self] call in
+            Operation(
+                "GET", "/selvage/explain", role: .viewer,
+                OperationDescription(
+                    "Says what would become of a request; nothing is sent.",
+                    query: [
+                        Shape.Field("host", .text(maximum: 300), required: true, "host or host:port"),
+                        Shape.Field("path", .text(maximum: 8192), "/ unless given"),
+                        Shape.Field("client", .text, "an IP address"),
+                    ], gives: .object(LiveShapes.explanation))
+            ) { [self] call in
                 HandlerResponse.json(try explanation(call).document)
             }
         ]

@@ -9,31 +9,50 @@ extension LiveService {
 
     var guardOperations: [Operation] {
         [
-            Operation("GET", "/selvage/guards", role: .viewer) { [self] _ in
-                try HandlerResponse.json(encoding: ["guards": guards.statuses()])
+            Operation(
+                "GET", "/selvage/guards", role: .viewer, .read("Lists guards that run.", gives: LiveShapes.guards)
+            ) {
+                [self] _ in
+                try HandlerResponse.json(encoding: ["guards": guards.statuses()], as: LiveShapes.guards)
             },
-            Operation("POST", "/selvage/guards/{id}/keep", role: .operator) { [self] call in
+            Operation(
+                "POST", "/selvage/guards/{id}/keep", role: .operator,
+                .read("Keeps the change and ends the guard.", gives: LiveShapes.guard)
+            ) { [self] call in
                 try HandlerResponse.json(
-                    encoding: await guards.keep(call.parameter("id"), by: call.principal.name))
+                    encoding: await guards.keep(call.parameter("id"), by: call.principal.name), as: LiveShapes.guard)
             },
-            Operation("POST", "/selvage/guards/{id}/rollback", role: .operator) { [self] call in
+            Operation(
+                "POST", "/selvage/guards/{id}/rollback", role: .operator,
+                .read("Puts the change back and ends the guard.", gives: LiveShapes.guard)
+            ) { [self] call in
                 try HandlerResponse.json(
-                    encoding: await guards.rollBack(call.parameter("id"), by: call.principal.name))
+                    encoding: await guards.rollBack(call.parameter("id"), by: call.principal.name), as: LiveShapes.guard
+                )
             },
-            Operation("POST", "/selvage/guards/{id}/extend", role: .operator) { [self] call in
+            Operation(
+                "POST", "/selvage/guards/{id}/extend", role: .operator,
+                .update("Gives the guard more time.", takes: LiveShapes.extend, gives: LiveShapes.guard)
+            ) { [self] call in
                 try HandlerResponse.json(
-                    encoding: guards.extend(call.parameter("id"), seconds: LiveService.seconds(call.body)))
+                    encoding: guards.extend(call.parameter("id"), seconds: LiveService.seconds(call.body)),
+                    as: LiveShapes.guard)
             },
         ]
     }
 
     var breakerOperations: [Operation] {
-        let list = Operation("GET", "/selvage/breakers", role: .viewer) { [self] _ in
-            try HandlerResponse.json(encoding: ["breakers": breakers])
+        let list = Operation(
+            "GET", "/selvage/breakers", role: .viewer, .read("Lists circuit breakers.", gives: LiveShapes.breakers)
+        ) { [self] _ in
+            try HandlerResponse.json(encoding: ["breakers": breakers], as: LiveShapes.breakers)
         }
         return [list]
             + CircuitBreaker.Action.allCases.map { action in
-                Operation("POST", "/selvage/breakers/{route_id}/\(action.rawValue)", role: .operator) { [self] call in
+                Operation(
+                    "POST", "/selvage/breakers/{route_id}/\(action.rawValue)", role: .operator,
+                    .read("Forces the breaker: \(action.rawValue).", gives: LiveShapes.breaker)
+                ) { [self] call in
                     try await perform(action, call)
                 }
             }
@@ -52,7 +71,7 @@ extension LiveService {
         guard let status = sources.breakers.statuses(now: clock.now()).first(where: { $0.routeID == route }) else {
             throw APIErrorBody.notFound
         }
-        return try HandlerResponse.json(encoding: status)
+        return try HandlerResponse.json(encoding: status, as: LiveShapes.breaker)
     }
 
     /// The `seconds` of `{"seconds": 60}`; 60 without a body.

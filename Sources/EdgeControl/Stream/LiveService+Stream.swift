@@ -9,15 +9,30 @@ extension LiveService {
 
     var streamOperations: [Operation] {
         [
-            Operation("GET", "/selvage/stream", role: .viewer) { [self] call in
+            Operation(
+                "GET", "/selvage/stream", role: .viewer,
+                OperationDescription(
+                    "Tells what happens, one JSON value per line, as long as it is read.", gives: .map(.anything),
+                    as: .lines)
+            ) { [self] call in
                 try await openStream(principal: call.principal)
             },
-            Operation("GET", "/selvage/statistics", role: .viewer) { [self] _ in
-                try HandlerResponse.json(encoding: latest)
+            Operation(
+                "GET", "/selvage/statistics", role: .viewer,
+                .read("Reads the latest tick of the stream.", gives: LiveShapes.statistics)
+            ) { [self] _ in
+                try HandlerResponse.json(encoding: latest, as: LiveShapes.statistics)
             },
-            Operation("GET", "/selvage/events", role: .viewer) { [self] call in
+            Operation(
+                "GET", "/selvage/events", role: .viewer,
+                OperationDescription(
+                    "Lists what happened, oldest first.",
+                    query: [Shape.Field("limit", .integer(1...Int64(EventLog.capacity)), "the latest so many")],
+                    gives: .object(LiveShapes.events))
+            ) { [self] call in
                 let limit = try LiveService.limit(call, standard: LiveService.helloRecords, most: EventLog.capacity)
-                return try HandlerResponse.json(encoding: ["events": sources.events.recent(limit)])
+                return try HandlerResponse.json(
+                    encoding: ["events": sources.events.recent(limit)], as: LiveShapes.events)
             },
         ]
     }

@@ -182,7 +182,8 @@ import Testing
 
     @Test func `a stream ends when its key is deleted, or may no longer do what it did`() async throws {
         let room = try await ControlRoom()
-        let streaming = Operation("GET", "/selvage/stream", role: .viewer) { _ in
+        let about = OperationDescription("Streams.", gives: .anything, as: .lines)
+        let streaming = Operation("GET", "/selvage/stream", role: .viewer, about) { _ in
             HandlerResponse(status: 200, body: .stream(AsyncStream { $0.finish() }))
         }
         let api = AdminAPI(operations: [streaming], keys: room.keys, authorize: { _ in nil })

@@ -22,7 +22,7 @@ import Testing
         #expect(trail[0]["command"] == "POST /backends/http_response")
         #expect(trail[0]["origin"] == "socket")
         #expect(trail[0]["revision"] == 1)
-        #expect(trail[0]["changes"]?.arrayValue?.first?["before"] == nil)
+        #expect(trail[0]["changes"]?.arrayValue?.first?["before"] == .some(.null))
         #expect(trail[0]["changes"]?.arrayValue?.first?["after"]?["body"] == "hello")
     }
 
