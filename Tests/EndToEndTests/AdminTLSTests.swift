@@ -29,6 +29,22 @@ extension EndToEnd {
             #expect(command.status == 0, "\(command.output)\(command.errors)")
         }
 
+        @Test(.enabled(if: EndToEnd.hasPython), arguments: [true, false])
+        func `schemathesis finds nothing that is not as the API's description says`(overTLS: Bool) async throws {
+            let command = try await EndToEnd.onThread {
+                let server = try ServerProcess()
+                let place =
+                    overTLS
+                    ? [
+                        "https://127.0.0.1:\(server.adminPort)", "--key", try Self.key(server).token, "--ca",
+                        try server.authorityFile(),
+                    ] : [server.socket]
+                return try Command.run(
+                    [EndToEnd.python, EndToEnd.repository + "/scripts/e2e/api_description.py"] + place, seconds: 240)
+            }
+            #expect(command.status == 0, "\(command.output.suffix(20_000))\(command.errors)")
+        }
+
         @Test func `curl is served over HTTP/1.1 and HTTP/2, and the stream of a deleted key ends`() async throws {
             let (answers, stream) = try await EndToEnd.onThread {
                 let server = try ServerProcess()
