@@ -39,7 +39,15 @@ public enum Identity {
     public static func prefix(of id: String) -> Substring? {
         guard let mark = id.utf8.firstIndex(of: UInt8(ascii: "_")) else { return nil }
         let rest = id.utf8[id.utf8.index(after: mark)...]
-        guard rest.count == 27, rest.allSatisfy({ digits.contains($0) }) else { return nil }
+        guard rest.count == 27, rest.allSatisfy(isDigit) else { return nil }
         return id[..<mark]
+    }
+
+    /// Asked 27 times for each object that is looked up.
+    private static func isDigit(_ byte: UInt8) -> Bool {
+        switch byte {
+        case 0x30...0x39, 0x41...0x5A, 0x61...0x7A: true
+        default: false
+        }
     }
 }

@@ -143,7 +143,16 @@ struct JSONReader {
     private mutating func string() throws(Mistake) -> String {
         let start = position
         position += 1
-        var text: [UInt8] = []
+        // Nearly every string holds no escape: it is taken in one piece.
+        var end = position
+        while end < bytes.count, JSONReader.isPlain(bytes[end]) { end += 1 }
+        let plain = UnsafeBufferPointer(rebasing: bytes[position..<end])
+        position = end
+        if take(UInt8(ascii: "\"")) {
+            guard let string = String(validating: plain, as: UTF8.self) else { throw .malformed(offset: start) }
+            return string
+        }
+        var text = Array(plain)
         while let byte = current {
             position += 1
             switch byte {
@@ -156,6 +165,10 @@ struct JSONReader {
             }
         }
         throw .malformed(offset: start)
+    }
+
+    private static func isPlain(_ byte: UInt8) -> Bool {
+        byte >= 0x20 && byte != UInt8(ascii: "\"") && byte != UInt8(ascii: "\\")
     }
 
     private mutating func escape(into text: inout [UInt8]) throws(Mistake) {

@@ -59,10 +59,13 @@ enum TLSCertificates: Resource {
     }
 
     static func configure(_ id: String, in state: ConfigurationState, _ configuration: inout Configuration) {
+        let old = configuration.certificates[CertificateID(id)]
         configuration.certificates[CertificateID(id)] = state[id].map { object in
-            CertificateMaterial(
-                id: CertificateID(id), chainPEM: object.document["certificate_pem"]?.stringValue ?? "",
-                keyPEM: object.secret?["private_key_pem"]?.stringValue ?? "")
+            let chain = object.document["certificate_pem"]?.stringValue ?? ""
+            let key = object.secret?["private_key_pem"]?.stringValue ?? ""
+            // Another description makes no other certificate.
+            if let old, old.chainPEM == chain, old.keyPEM == key { return old }
+            return CertificateMaterial(id: CertificateID(id), chainPEM: chain, keyPEM: key)
         }
     }
 

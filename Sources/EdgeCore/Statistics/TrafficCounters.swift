@@ -80,8 +80,12 @@ public struct TrafficSample: Sendable {
 
     /// Makes room for `count` slots.
     public mutating func grow(to count: Int) {
-        while counters.count < count { counters.append(TrafficCounters()) }
-        while latencies.count < count { latencies.append(LatencyHistogram()) }
+        if counters.count < count {
+            counters.append(contentsOf: repeatElement(TrafficCounters(), count: count - counters.count))
+        }
+        if latencies.count < count {
+            latencies.append(contentsOf: repeatElement(LatencyHistogram(), count: count - latencies.count))
+        }
     }
 
     public mutating func add(_ other: TrafficSample) {
