@@ -5,6 +5,8 @@ struct Scene {
     var sequence: UInt64 = 1
     var revision: UInt64 = 7
     var breaker = BreakerState.closed
+    /// For how many seconds the breaker has been in its state.
+    var since = 60.0
 
     static let edge = "edghts_2aaaaaaaaaaaaaaaaaaaaaaaaaa"
     static let route = "edghtsrt_2bbbbbbbbbbbbbbbbbbbbbbbbbb"
@@ -43,7 +45,7 @@ struct Scene {
             breakers: [
                 BreakerStatus(
                     routeID: RouteID(Self.route), state: breaker, total: 600, errors: breaker == .closed ? 6 : 400,
-                    rollingWindow: 10, trippedDuration: 10, volumeThreshold: 20, errorThreshold: 0.5, since: 60,
+                    rollingWindow: 10, trippedDuration: 10, volumeThreshold: 20, errorThreshold: 0.5, since: since,
                     reason: breaker == .closed ? nil : "400 of 600 failed (67 %), threshold 50 %",
                     nextProbe: breaker == .open ? 6 : nil, trips: breaker == .closed ? 0 : 1, rejected: 0)
             ],
