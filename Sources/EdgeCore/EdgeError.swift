@@ -33,6 +33,9 @@ extension EdgeError {
         status: 404, code: "ERR_NGROK_3200", title: "There is no endpoint or route here")
     public static let circuitBreakerTripped = EdgeError(
         status: 503, code: "ERR_NGROK_3202", title: "Circuit breaker tripped")
+    /// Refused by the account's rules, whatever the edge's own are.
+    public static let entryRestricted = EdgeError(
+        status: 403, code: "ERR_NGROK_3203", title: "Your IP address may not reach this server's endpoints")
     public static let ipRestricted = EdgeError(
         status: 403, code: "ERR_NGROK_3205", title: "Your IP address is not allowed here")
     public static let noTunnel = EdgeError(

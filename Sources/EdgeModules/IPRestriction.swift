@@ -21,8 +21,7 @@ public final class IPRestriction: TrafficModule {
 
     static let maximumPolicies = 10
 
-    private let allowed: IPPrefixSet
-    private let denied: IPPrefixSet
+    private let rules: AddressRules
 
     public init(settings: JSON, environment: ModuleEnvironment) throws(Fault) {
         var rules: [IPPolicyRule] = []
@@ -32,8 +31,7 @@ public final class IPRestriction: TrafficModule {
             }
             rules += policy
         }
-        allowed = IPPrefixSet(rules.filter(\.allows).map(\.network))
-        denied = IPPrefixSet(rules.filter { !$0.allows }.map(\.network))
+        self.rules = AddressRules(rules)
     }
 
     public static func normalise(_ settings: JSON) throws(Fault) -> JSON {
@@ -46,13 +44,11 @@ public final class IPRestriction: TrafficModule {
         return ["ip_policy_ids": .array(ids.map { .string($0) })]
     }
 
-    private func admits(_ address: IPAddress) -> Bool { allowed.contains(address) && !denied.contains(address) }
-
-    public func admits(_ connection: ConnectionFacts) -> Bool { admits(connection.clientAddress) }
+    public func admits(_ connection: ConnectionFacts) -> Bool { rules.admits(connection.clientAddress) }
 
     public func onRequest(_ exchange: ExchangeView, note: inout UInt64) -> Verdict {
         // Without a known source nothing can be allowed.
-        let isAdmitted = exchange.connection.map { admits($0.clientAddress) } ?? false
+        let isAdmitted = exchange.connection.map { rules.admits($0.clientAddress) } ?? false
         exchange.publish("ip_policy.decision", isAdmitted ? "allow" : "deny")
         return isAdmitted ? .proceed : .reject(.ipRestricted)
     }

@@ -118,6 +118,32 @@ extension EndToEnd {
             }
         }
 
+        @Test func `an account-wide IP restriction shuts strangers out, at once and after a restart`() async throws {
+            let answers = try await EndToEnd.onThread {
+                let server = try ServerProcess()
+                let backend = try server.create("/backends/http_response", ["body": "in", "status_code": 200])
+                _ = try server.createEdge(domain: "entry.e2e.localhost", backend: backend)
+                let curl = try Curl(server, domain: "entry.e2e.localhost")
+                var answers = [try curl.get("/")]
+                let policy = try server.create("/ip_policies", [:])
+                let restriction = try server.create(
+                    "/ip_restrictions", ["type": "endpoints", "enforced": true, "ip_policy_ids": [.string(policy)]])
+                answers.append(try curl.get("/"))
+                server.kill()
+                try server.start()
+                answers.append(try curl.get("/"))
+                _ = try server.create(
+                    "/ip_policy_rules", ["cidr": "127.0.0.0/8", "action": "allow", "ip_policy_id": .string(policy)])
+                answers.append(try curl.get("/"))
+                try server.send("DELETE", "/ip_restrictions/\(restriction)")
+                answers.append(try curl.get("/"))
+                return answers
+            }
+            #expect(answers.map(\.status) == [200, 403, 403, 200, 200])
+            #expect(answers[1].field("ngrok-error-code") == "ERR_NGROK_3203")
+            #expect(answers[2].field("ngrok-error-code") == "ERR_NGROK_3203")
+        }
+
         /// C04, C05, C44. `scripts/soak` runs it for a minute.
         @Test(.enabled(if: EndToEnd.hasPython))
         func `C04 changes of every kind under load fail no request and cut no connection`() async throws {

@@ -7,10 +7,12 @@ public final class KeyAccess: Sendable {
     /// Where facts go that operators should know.
     public typealias Tell = @Sendable (_ kind: String, _ object: String, _ text: String) -> Void
 
+    private typealias Entry = (restriction: EntryRestriction, rules: AddressRules)
+
     private struct State {
         var limits: RequestLimits
-        var restriction: AddressRules?
-        /// The configuration's revision that `restriction` is of.
+        var entry: Entry?
+        /// The configuration's revision that `entry` is of.
         var revision: UInt64?
         var told: [String: MonotonicTime] = [:]
     }
@@ -119,24 +121,25 @@ public final class KeyAccess: Sendable {
 
     /// Restrictions of the type `api`.
     private func checkAddress(_ client: IPAddress?, _ configuration: ConfigurationState) throws(Fault) {
-        guard let rules = rules(configuration) else { return }
+        guard let (restriction, rules) = entry(configuration) else { return }
         let client = client ?? .unspecified
         guard !rules.admits(client) else { return }
-        guard rules.isEnforced else {
+        guard restriction.isEnforced else {
             return tellOnceAMinute(
-                "ip_restriction.would_refuse", rules.id, "the API was used from \(client), which no IP policy allows")
+                "ip_restriction.would_refuse", restriction.id,
+                "the API was used from \(client), which no IP policy allows")
         }
-        tellOnceAMinute("ip_restriction.refused", rules.id, "the API was refused to \(client)")
+        tellOnceAMinute("ip_restriction.refused", restriction.id, "the API was refused to \(client)")
         throw KeyAccess.refused(220, "Your IP address is not allowed by the IP restriction of the API.")
     }
 
-    private func rules(_ configuration: ConfigurationState) -> AddressRules? {
+    private func entry(_ configuration: ConfigurationState) -> Entry? {
         state.withLock { state in
             if state.revision != configuration.revision {
-                state.restriction = AccountRestrictions.rules(.api, in: configuration)
+                state.entry = AccountRestrictions.rules(.api, in: configuration)
                 state.revision = configuration.revision
             }
-            return state.restriction
+            return state.entry
         }
     }
 
@@ -158,7 +161,7 @@ public final class KeyAccess: Sendable {
         guard let key = principal.key.flatMap({ configuration[$0] }), key.kind == APIKeys.kind,
             case .success(let current) = KeyAccess.principal(of: key, configuration), current.role >= principal.role
         else { return false }
-        guard let rules = rules(configuration), rules.isEnforced else { return true }
+        guard let (restriction, rules) = entry(configuration), restriction.isEnforced else { return true }
         return rules.admits(client ?? .unspecified)
     }
 

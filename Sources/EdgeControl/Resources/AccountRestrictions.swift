@@ -131,13 +131,28 @@ enum AccountRestrictions: Resource {
 
     // MARK: Letting in
 
-    /// The restriction of a place, ready to be asked; `nil` when there is none.
-    static func rules(_ place: Place, in state: ConfigurationState) -> AddressRules? {
+    /// The restriction of a place, if there is one.
+    private static func restriction(_ place: Place, in state: ConfigurationState) -> EntryRestriction? {
         guard let object = state.owner(of: "ip_restriction/\(place.rawValue)").flatMap({ state[$0] }) else {
             return nil
         }
-        let rules = policies(of: object).flatMap { IPPolicyRules.rules(of: $0, in: state) }
-        return AddressRules(id: object.id, isEnforced: object.document["enforced"] == true, rules: rules)
+        return EntryRestriction(
+            id: object.id, isEnforced: object.document["enforced"] == true,
+            policies: policies(of: object).map { IPPolicyID($0) })
+    }
+
+    /// Restrictions of the type `endpoints` act on traffic.
+    static func configure(_ id: String, in state: ConfigurationState, _ configuration: inout Configuration) {
+        configuration.entry = restriction(.endpoints, in: state)
+    }
+
+    /// A place's restriction and its rules, ready to be asked; `nil` when there is none.
+    static func rules(
+        _ place: Place, in state: ConfigurationState
+    ) -> (restriction: EntryRestriction, rules: AddressRules)? {
+        guard let restriction = restriction(place, in: state) else { return nil }
+        let rules = restriction.policies.flatMap { IPPolicyRules.rules(of: $0.rawValue, in: state) }
+        return (restriction, AddressRules(rules))
     }
 
     /// What is said when the only rule of a policy is to be deleted: without it nobody could use the dashboard.
@@ -152,22 +167,4 @@ enum AccountRestrictions: Resource {
             "Cannot delete only rule ('\(rule.id)') in use by dashboard IP Restriction ('\(user)'). Detach the IP Policy "
                 + "first.")
     }
-}
-
-/// Addresses that at least one rule allows and none denies, whichever policy they are of.
-struct AddressRules: Sendable {
-    /// The restriction that they are of.
-    let id: String
-    let isEnforced: Bool
-    private let allowed: IPPrefixSet
-    private let denied: IPPrefixSet
-
-    init(id: String, isEnforced: Bool, rules: [IPPolicyRule]) {
-        self.id = id
-        self.isEnforced = isEnforced
-        allowed = IPPrefixSet(rules.filter(\.allows).map(\.network))
-        denied = IPPrefixSet(rules.filter { !$0.allows }.map(\.network))
-    }
-
-    func admits(_ address: IPAddress) -> Bool { allowed.contains(address) && !denied.contains(address) }
 }

@@ -31,7 +31,7 @@ struct Explanation {
             "id": .string(edge.id.rawValue), "kind": .string(edge.kind.rawValue),
             "hostports": .array(edge.hostports.map { .string($0) }),
         ]
-        var modules = self.modules(edge.chain, owner: edge.id.rawValue, edge)
+        var modules = entry + self.modules(edge.chain, owner: edge.id.rawValue, edge)
         var reference = configuration.edges[edge.id]?.backend
         var concerned = [edge.id.rawValue]
         if edge.kind == .https {
@@ -69,6 +69,17 @@ struct Explanation {
         return [
             "id": .string(route.id.rawValue), "match_type": settings.map { .string($0.matchType.rawValue) } ?? .null,
             "match": settings.map { .string($0.match) } ?? .null,
+        ]
+    }
+
+    /// The account's restriction, which acts before all modules.
+    private var entry: [JSON] {
+        guard let entry = snapshot.entry, entry.isEnforced else { return [] }
+        return [
+            [
+                "name": "ip_restriction", "owner": .string(entry.id),
+                "admits": client.map { .bool(entry.allows($0)) } ?? .null,
+            ]
         ]
     }
 

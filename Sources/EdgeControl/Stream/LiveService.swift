@@ -82,6 +82,8 @@ public final class LiveService: Sendable {
         var configuration = LiveConfiguration()
         /// What the data plane could not put in force, as last told.
         var problems: [String: String] = [:]
+        /// When it was last told who came from where nobody is allowed to.
+        var strangersTold: MonotonicTime?
     }
 
     let name: Name
@@ -178,6 +180,7 @@ extension LiveService {
         guards.observe(sample, keys: keys, now: now)
         guards.poll(now: now)
         tell(await sources.dataPlane.problems())
+        tellOfStrangers(now)
         publishTick()
     }
 
@@ -194,6 +197,20 @@ extension LiveService {
         for object in before.keys.sorted() where problems[object] == nil {
             sources.events.record(.info, kind: "transport.recovered", object: object, text: "\(object) is in force")
         }
+    }
+
+    /// At most once a minute, so that a flood of strangers is no flood of events.
+    private func tellOfStrangers(_ now: MonotonicTime) {
+        guard let entry = sources.snapshot().entry else { return }
+        let isDue = state.withLock { state in state.strangersTold.map { now.seconds(since: $0) >= 60 } ?? true }
+        guard isDue, let (count, latest) = entry.takeStrangers() else { return }
+        state.withLock { $0.strangersTold = now }
+        let what = count == 1 ? "1 request or connection" : "\(count) requests and connections"
+        let (kind, text) =
+            entry.isEnforced
+            ? ("ip_restriction.refused", "refused \(what) from addresses that no IP policy allows")
+            : ("ip_restriction.would_refuse", "would have refused \(what) from addresses that no IP policy allows")
+        sources.events.record(.warn, kind: kind, object: entry.id, text: "\(text), as \(latest)")
     }
 
     /// Looks for what must be told at once: breakers that changed, and guards that began or ended. The tick that then

@@ -9,6 +9,8 @@ public struct Configuration: Sendable {
     public var domains: PersistentTable<DomainID, DomainConfiguration> = [:]
     public var certificates: PersistentTable<CertificateID, CertificateMaterial> = [:]
     public var policies: PersistentTable<IPPolicyID, [IPPolicyRule]> = [:]
+    /// `nil` when edges may be reached from everywhere.
+    public var entry: EntryRestriction?
 
     public init() {}
 }

@@ -80,6 +80,8 @@ public final class Snapshot: Sendable {
     public let certificates: HostTable<CertificateMaterial>
     /// Every backend, by the numbers that routes and edges hold.
     public let backends: BackendTable
+    /// From where edges may be reached; `nil` for everywhere.
+    public let entry: EntryRules?
     /// What could not be compiled, by object identifier; the rest serves all the same.
     public let faults: [String: Fault]
     /// The revision that last changed a TCP edge.
@@ -99,7 +101,7 @@ public final class Snapshot: Sendable {
     init(
         configuration: Configuration, edges: PersistentTable<EdgeID, CompiledEdge>, hosts: HostTable<CompiledEdge>,
         ports: [UInt16: CompiledEdge], certificates: HostTable<CertificateMaterial>, backends: BackendTable,
-        faults: [String: Fault], portsRevision: UInt64, newCertificates: [CertificateMaterial],
+        entry: EntryRules?, faults: [String: Fault], portsRevision: UInt64, newCertificates: [CertificateMaterial],
         dependents: Dependents
     ) {
         self.configuration = configuration
@@ -108,6 +110,7 @@ public final class Snapshot: Sendable {
         self.ports = ports
         self.certificates = certificates
         self.backends = backends
+        self.entry = entry
         self.faults = faults
         self.portsRevision = portsRevision
         self.newCertificates = newCertificates
@@ -120,7 +123,8 @@ public final class Snapshot: Sendable {
     ) {
         self.init(
             configuration: configuration, edges: edges, hosts: hosts, ports: [:], certificates: HostTable([]),
-            backends: BackendTable(), faults: [:], portsRevision: 0, newCertificates: [], dependents: Dependents())
+            backends: BackendTable(), entry: nil, faults: [:], portsRevision: 0, newCertificates: [],
+            dependents: Dependents())
     }
 
     /// Serves nothing.

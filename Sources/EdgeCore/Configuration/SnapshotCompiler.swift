@@ -39,7 +39,7 @@ public struct SnapshotCompiler: Sendable {
         let work = draft.work(previous == nil ? nil : touched)
         compile(work.backends, &draft)
         compile(work.edges, &draft, breakers)
-        let snapshot = draft.finish(domains: work.domains)
+        let snapshot = draft.finish(work)
         return Compilation(
             snapshot: snapshot, changes: draft.changes, breakers: breakers, isFirst: previous == nil)
     }

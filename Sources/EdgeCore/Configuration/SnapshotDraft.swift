@@ -33,12 +33,15 @@ struct SnapshotDraft {
         var edges: Set<EdgeID> = []
         var backends: Set<BackendID> = []
         var domains: Set<DomainID> = []
+        /// Whether the restriction or its rules may differ.
+        var entry = false
     }
 
     /// - Parameter touched: identifiers of the objects that are different, owners of those that have one among them;
     ///   `nil` for everything.
     func work(_ touched: Set<String>?) -> Work {
         var work = Work()
+        work.entry = isEntryTouched(touched)
         guard let touched else {
             work.edges = Set(configuration.edges.keys).union(previous.edges.keys)
             work.backends = Set(configuration.backends.keys).union(previous.configuration.backends.keys)
@@ -49,6 +52,13 @@ struct SnapshotDraft {
         // What kept an earlier form is tried again at every change, whatever that touched.
         for id in previous.faults.keys { add(id, to: &work) }
         return work
+    }
+
+    private func isEntryTouched(_ touched: Set<String>?) -> Bool {
+        let before = previous.configuration.entry
+        guard configuration.entry == before else { return true }
+        guard let touched else { return true }
+        return configuration.entry?.policies.contains { touched.contains($0.rawValue) } ?? false
     }
 
     private func add(_ id: String, to work: inout Work) {
@@ -79,15 +89,23 @@ struct SnapshotDraft {
 
     mutating func fail(_ id: String, _ fault: Fault) { faults[id] = fault }
 
-    /// - Parameter domains: those whose name or certificate may be another.
-    mutating func finish(domains: Set<DomainID>) -> Snapshot {
+    /// - Parameter work: what may be another.
+    mutating func finish(_ work: Work) -> Snapshot {
         let hasOtherPorts = changes.contains { $0.before?.kind == .tcp || $0.after?.kind == .tcp }
-        let (certificates, new) = certificates(domains)
+        let (certificates, new) = certificates(work.domains)
         return Snapshot(
             configuration: configuration, edges: edges, hosts: hosts(), ports: hasOtherPorts ? ports() : previous.ports,
-            certificates: certificates, backends: backends, faults: faults,
+            certificates: certificates, backends: backends, entry: work.entry ? entry() : previous.entry,
+            faults: faults,
             portsRevision: hasOtherPorts ? configuration.revision : previous.portsRevision, newCertificates: new,
             dependents: dependents)
+    }
+
+    private func entry() -> EntryRules? {
+        guard let restriction = configuration.entry else { return nil }
+        // References are checked before anything is kept; without a rule nobody gets in.
+        let rules = restriction.policies.flatMap { configuration.policies[$0] ?? [] }
+        return EntryRules(restriction, rules: rules, previous: previous.entry)
     }
 
     private func hosts() -> HostTable<CompiledEdge> {

@@ -55,6 +55,10 @@ final class ProxyExchange: Exchange, DialWaiter {
         view.start = loop.now
         view.now = loop.now
         tally.begin(service, regionSlot: facts.regionSlot, bytesIn: UInt64(view.request.bytes.count))
+        // Before the name is looked at: who may not come in learns nothing of what there is.
+        if let entry = service.snapshot.entry, !entry.admits(facts.connection.clientAddress) {
+            return reject(.entryRestricted)
+        }
         guard let edge = findEdge(facts) else { return }
         self.edge = edge
         tally.add(edge.slot, service)

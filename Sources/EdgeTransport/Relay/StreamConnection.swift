@@ -33,7 +33,8 @@ final class StreamConnection: ChannelHandler, DialWaiter {
         channel.handler = self
         channel.clearDeadline()
         channel.pauseReading()
-        guard edge.chain.admits(facts) else { return close(broken: false) }
+        let isAdmitted = service.snapshot.entry?.admits(facts.clientAddress) ?? true
+        guard isAdmitted, edge.chain.admits(facts) else { return close(broken: false) }
         proceed(walk.first(service.snapshot.backends[edge.backend], &service.balance))
     }
 
