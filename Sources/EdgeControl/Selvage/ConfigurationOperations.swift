@@ -80,7 +80,8 @@ public enum ConfigurationOperations {
         let limit = try Queries.limit(call, standard: 50, most: 200)
         let records = try await service.store.audit(
             limit: limit, before: try Queries.number("before", call), refused: try Queries.flag("refused", call))
-        return try .json(encoding: ["audit": records], as: SelvageShapes.audit)
+        return try .json(
+            encoding: ["audit": records.map { $0.shown(to: call.principal.role) }], as: SelvageShapes.audit)
     }
 
     private static func undo(_ call: OperationCall, _ service: ConfigurationService) async throws -> HandlerResponse {

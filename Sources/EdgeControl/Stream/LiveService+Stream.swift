@@ -40,7 +40,7 @@ extension LiveService {
     /// A new reader: lines begin to gather at once, and the hello, made meanwhile, goes before them. What it tells
     /// already is taken out of what has gathered, so that nothing is missed and nothing told twice.
     private func openStream(principal: Principal) async throws -> HandlerResponse {
-        guard let reader = hub.add(session: clock.makeID("ses"), principal: principal.name) else {
+        guard let reader = hub.add(session: clock.makeID("ses"), principal: principal) else {
             throw APIErrorBody(
                 errorCode: nil, statusCode: 503,
                 message: "\(StreamHub.maximumReaders) streams are open already; close one.")
@@ -63,7 +63,7 @@ extension LiveService {
         var hello = Hello(
             session: session, node: name.node, region: name.region, version: name.version, principal: principal.name,
             role: principal.role, revision: sources.configuration().revision, history: history, events: events,
-            audit: audit)
+            audit: audit.map { $0.shown(to: principal.role) })
         var bytes = try WireJSON.encode(StreamLine.hello(hello))
         while bytes.count > LiveService.helloBytes, !hello.audit.isEmpty {
             hello.audit = Array(hello.audit.suffix(hello.audit.count / 2))

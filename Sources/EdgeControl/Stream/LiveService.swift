@@ -138,7 +138,9 @@ public final class LiveService: Sendable {
     }
 
     /// Tells every reader of an acknowledged write.
-    public func publish(_ record: AuditRecord) { hub.broadcast(.audit(record.id), StreamHub.line(.audit(record))) }
+    public func publish(_ record: AuditRecord) {
+        hub.broadcast(.audit(record.id)) { StreamHub.line(.audit(record.shown(to: $0))) }
+    }
 
     /// Calls `body` on a steady beat; beats that were missed are left out rather than made up for.
     private static func every(_ interval: Duration, _ body: () async -> Void) async {

@@ -2,7 +2,8 @@ import EdgeCore
 import Shared
 import Synchronization
 
-/// Everybody who reads the stream. Each line is encoded once, whoever many they are.
+/// Everybody who reads the stream. Each line is encoded once, or once for each role that sees another one, however
+/// many they are.
 final class StreamHub: Sendable {
     /// How many streams may be open at once.
     static let maximumReaders = 64
@@ -18,7 +19,7 @@ final class StreamHub: Sendable {
     }
 
     /// Principals with a stream open, one entry per stream, sorted.
-    var principals: [String] { readers.withLock { $0.values.map(\.principal).sorted() } }
+    var principals: [String] { readers.withLock { $0.values.map(\.principal.name).sorted() } }
 
     var isEmpty: Bool { readers.withLock { $0.isEmpty } }
 
@@ -26,7 +27,7 @@ final class StreamHub: Sendable {
 
     /// Adds a reader, who gets lines from now on but sees none before `StreamReader.open`.
     /// - Returns: `nil` when there are too many.
-    func add(session: String, principal: String) -> StreamReader? {
+    func add(session: String, principal: Principal) -> StreamReader? {
         let reader = StreamReader(session: session, principal: principal, now: now)
         return readers.withLock { readers in
             guard readers.count < StreamHub.maximumReaders, readers[session] == nil else { return nil }
@@ -47,6 +48,17 @@ final class StreamHub: Sendable {
         guard !isEmpty else { return }
         let line = line()
         for reader in readers.withLock({ Array($0.values) }) where !reader.offer(kind, line) { end(reader) }
+    }
+
+    /// - Parameter line: as `broadcast(_:_:)`, for one role.
+    func broadcast(_ kind: LineQueue.Kind, for line: (Role) -> [UInt8]) {
+        var lines: [Role: [UInt8]] = [:]
+        for reader in readers.withLock({ Array($0.values) }) {
+            let role = reader.principal.role
+            let line = lines[role] ?? line(role)
+            lines[role] = line
+            if !reader.offer(kind, line) { end(reader) }
+        }
     }
 
     func end(_ reader: StreamReader) {

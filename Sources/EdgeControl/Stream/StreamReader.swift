@@ -10,11 +10,11 @@ final class StreamReader: Sendable {
     }
 
     let session: String
-    let principal: String
+    let principal: Principal
     private let state: Mutex<State>
     private let now: @Sendable () -> MonotonicTime
 
-    init(session: String, principal: String, now: @escaping @Sendable () -> MonotonicTime) {
+    init(session: String, principal: Principal, now: @escaping @Sendable () -> MonotonicTime) {
         self.session = session
         self.principal = principal
         self.now = now
