@@ -51,6 +51,16 @@ struct CommandLineTests {
         #expect(help.out.allSatisfy { $0.count <= 120 })
     }
 
+    @Test func `an option of a key is another way to write its value`() throws {
+        var options = CommandLineOptions()
+        try options.read(["api-key", "create", "--role", "viewer", "--description=a = b"])
+        let command = try Command.parse(options.words, on: .shell)
+        #expect(command.verb == .keyCreate && command.names.isEmpty)
+        #expect(command["role"] == "viewer" && command["description"] == "a = b")
+        // A token is printed: there is no place for that in the palette.
+        #expect(throws: CommandFault.self) { try Command.parse(["api-key", "create"], on: .palette) }
+    }
+
     @Test func `a command is the same text for shell, palette and audit trail`() throws {
         let words = ["weight", "set", "shop.example/a b", "checkout v1=84", "v2=16"]
         let command = try Command.parse(words, on: .shell)

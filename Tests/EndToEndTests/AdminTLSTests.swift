@@ -45,6 +45,41 @@ extension EndToEnd {
             #expect(command.status == 0, "\(command.output.suffix(20_000))\(command.errors)")
         }
 
+        @Test func `the console makes a key whose token stands alone, lists keys, and deletes one`() async throws {
+            let (refused, statuses, list, deleted, credential, audit) = try await EndToEnd.onThread {
+                let server = try ServerProcess()
+                let console = { (words: [String]) in
+                    try Command.run([EndToEnd.binaries + "/selvage", "--socket", server.socket] + words)
+                }
+                let made = try console(["api-key", "create", "--role", "viewer", "--description", "ci = build"])
+                guard made.status == 0, made.errors.contains("ak_") else { throw EndToEndFailure("\(made)") }
+                // As `KEY=$(selvage api-key create)` has it: one line, and nothing but the token.
+                let token = made.output.trimmingCharacters(in: .newlines)
+                let authority = try server.authorityFile()
+                let ask = { (path: String) in
+                    try Command.run([
+                        "curl", "-sS", "--cacert", authority, "-o", "/dev/null", "-w", "%{http_code}", "-H",
+                        "ngrok-version: 2", "-H", "authorization: Bearer \(token)",
+                        "https://127.0.0.1:\(server.adminPort)\(path)",
+                    ]).output
+                }
+                var statuses = [try ask("/edges/https"), try ask("/api_keys")]
+                let list = try console(["-o", "json", "api-key", "list"])
+                let id = try JSON(parsing: list.output.utf8).arrayValue?.first?["id"]?.stringValue ?? ""
+                let refused = try console(["api-key", "delete", id])
+                let deleted = try console(["api-key", "delete", id, "--yes"])
+                statuses.append(try ask("/edges/https"))
+                let credential = try console(["credential", "create", "acl=bind:*.example.com"])
+                return (refused, statuses, list, deleted, credential, try console(["-o", "json", "audit"]).output)
+            }
+            #expect(statuses == ["200", "403", "403"])
+            #expect(list.output.contains("ci = build") && list.output.contains("viewer"))
+            #expect(refused.status == 2 && deleted.status == 0, "\(refused) \(deleted)")
+            #expect(credential.status == 0 && credential.output.split(separator: "\n").count == 1, "\(credential)")
+            let commands = try audit.split(separator: "\n").map { try JSON(parsing: $0.utf8)["command"] }
+            #expect(commands.contains("api-key create") && commands.contains("credential create"), "\(audit)")
+        }
+
         @Test func `curl is served over HTTP/1.1 and HTTP/2, and the stream of a deleted key ends`() async throws {
             let (answers, stream) = try await EndToEnd.onThread {
                 let server = try ServerProcess()

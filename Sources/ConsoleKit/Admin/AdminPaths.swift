@@ -13,6 +13,8 @@ enum AdminPaths {
     static func breaker(_ route: String, _ verb: String) -> String { "/selvage/breakers/\(escaped(route))/\(verb)" }
 
     static let undo = "/selvage/undo"
+    static let keys = "/api_keys"
+    static let credentials = "/credentials"
 
     /// Percent-encodes one segment of a path.
     static func escaped(_ segment: String) -> String {

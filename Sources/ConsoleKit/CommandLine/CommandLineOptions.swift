@@ -49,7 +49,7 @@ struct CommandLineOptions {
 
     private static let valued: Set<String> = [
         "--socket", "--theme", "--color", "--screen", "--size", "-o", "--output", "--if-match", "--guard",
-        "--guard-err",
+        "--guard-err", "--role", "--description",
     ]
 
     private mutating func flag(_ name: String, _ inline: String?) throws(CommandFault) -> Bool {
@@ -91,6 +91,8 @@ struct CommandLineOptions {
                 throw CommandFault(.usage, "-o is one of \(Format.allCases.map(\.rawValue).joined(separator: ", "))")
             }
             self.format = format
+        // Another way to write the grammar's key=value.
+        case "--role", "--description": words.append("\(name.dropFirst(2))=\(value)")
         case "--if-match": ifMatch = value.hasPrefix("w/") ? String(value.dropFirst(2)) : value
         case "--guard":
             guard let seconds = Planner.seconds(value) else {

@@ -6,7 +6,7 @@ struct HeadlessRun {
     let options: CommandLineOptions
     let out: (String) -> Void
     let err: (String) -> Void
-    private let connection: AdminConnection
+    let connection: AdminConnection
 
     init(options: CommandLineOptions, out: @escaping (String) -> Void, err: @escaping (String) -> Void) throws {
         self.options = options
@@ -37,6 +37,10 @@ struct HeadlessRun {
         case .events: return try events()
         case .audit: return try audit()
         case .weightSet: return try setWeights(command)
+        case .keyCreate: return try createToken(command, AdminPaths.keys, ["role", "description"])
+        case .keyList: return try listKeys(command)
+        case .keyDelete: return try deleteKey(command)
+        case .credentialCreate: return try createToken(command, AdminPaths.credentials, ["acl", "description"])
         default: return try perform(command)
         }
     }
@@ -52,7 +56,7 @@ struct HeadlessRun {
         return Inventory(listing)
     }
 
-    private func fault(_ status: Int, _ body: [UInt8]) -> APIErrorBody {
+    func fault(_ status: Int, _ body: [UInt8]) -> APIErrorBody {
         APIErrorBody(status: status, answer: (try? JSON(parsing: body)) ?? .null)
     }
 

@@ -30,6 +30,11 @@ struct Report {
         }
     }
 
+    init(heads: [String], rows: [Row]) {
+        self.heads = heads
+        self.rows = rows
+    }
+
     /// - Throws: `CommandFault` when no row is called so.
     mutating func narrow(to name: String) throws(CommandFault) {
         let found = rows.filter { $0.id == name || $0.name == name }

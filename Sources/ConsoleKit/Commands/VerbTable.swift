@@ -2,7 +2,7 @@
 enum VerbTable {
     static let verbs: [Verb] =
         everywhere + moving + overview + edges + edge + weights + guarded + breakers + events
-        + objects + shell
+        + objects + keys + shell
 
     static let everywhere: [Verb] = [
         Verb(.goOverview, "go overview", keys: ["1"], surfaces: .palette, "Traffic per region"),
@@ -174,6 +174,19 @@ enum VerbTable {
         Verb(
             .policyDelete, "policy delete", "POLICY", danger: .destructive, surfaces: [.palette, .shell],
             "Delete an IP policy that nothing uses"),
+    ]
+
+    static let keys: [Verb] = [
+        Verb(
+            .keyCreate, "api-key create", "[--role viewer|operator|admin] [--description TEXT]", danger: .reversible,
+            surfaces: .shell, "New API key for the API over TLS; prints its token, once"),
+        Verb(.keyList, "api-key list", surfaces: .shell, "API keys with their roles and owners"),
+        Verb(
+            .keyDelete, "api-key delete", "ID", danger: .disruptive, surfaces: .shell,
+            "Delete an API key: it is refused at once"),
+        Verb(
+            .credentialCreate, "credential create", "[--description TEXT] [acl=RULE,RULE]", danger: .reversible,
+            surfaces: .shell, "New tunnel credential; prints its token, once"),
     ]
 
     static let shell: [Verb] = [
