@@ -9,14 +9,15 @@ import argparse
 import contextlib
 import os
 import pathlib
-import platform
 import statistics
 import subprocess
 import sys
 import tempfile
 
+import document
 import loads
 import proxies
+import scale
 
 HERE = pathlib.Path(__file__).resolve().parent
 
@@ -144,20 +145,16 @@ class Bench:
 
 
 def machine():
-    model = next(
-        (line.split(":")[1].strip() for line in open("/proc/cpuinfo") if line.startswith("model name")), platform.machine())
     versions = [
         subprocess.run(command, capture_output=True, text=True) for command in (["haproxy", "-v"], ["nginx", "-v"])]
     first = [(v.stdout or v.stderr).splitlines()[0].split(" - ")[0] for v in versions]
-    return f"{os.cpu_count()} cores ({model}), Linux {platform.release()}; {first[0]}; {first[1]}"
+    return f"{document.machine()}; {first[0]}; {first[1]}"
 
 
 def write_document(table, options):
     command = "scripts/bench" + "".join(
         f" --{name} {value}" for name, value in (("rounds", options.rounds), ("seconds", options.seconds)))
-    text = f"""# Performance
-
-Made by `{command} --write`: {machine()}.
+    document.put("Beside HAProxy and nginx", f"""Made by `{command} --write`: {machine()}.
 Every proxy has {options.workers} worker{'s' if options.workers > 1 else ''} on its own core; load (wrk for HTTP/1.1 and TCP, h2load for the rest) and origin
 (nginx) share the others, so that requests per second tell the load's limits as much as the proxy's. Figures are
 medians of {options.rounds} interleaved rounds of {options.seconds} s after one to warm up. CPU is the proxy's own, with the kernel's part.
@@ -165,11 +162,12 @@ Selvage runs with ten hosts, ten routes on the measured one, statistics, and a c
 one host and no logs. All use the same P-256 certificate and keep connections to the origin.
 
 {table}
-"""
-    (proxies.ROOT / "docs" / "performance.md").write_text(text)
+""")
 
 
 def main():
+    if sys.argv[1:2] == ["scale"]:
+        return scale.main(sys.argv[2:])
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seconds", type=int, default=5, help="of each round")
