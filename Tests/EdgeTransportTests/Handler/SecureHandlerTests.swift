@@ -12,6 +12,12 @@ import Testing
         settings: TransportSettings = TransportSettings(), _ handler: @escaping RequestHandler,
         _ body: (_ port: UInt16, _ certificate: HandlerCertificate) async throws -> Void
     ) async throws {
+        var settings = settings
+        // Hundreds of other tests may run between a client's connection and its next byte.
+        settings.handshakeTimeout = 600_000
+        settings.requestHeadTimeout = 600_000
+        settings.bodyProgressTimeout = 600_000
+        settings.idleTimeout = 600_000
         let plane = try EdgeDataPlane(settings: settings, slots: SlotTable())
         defer { plane.shutdown() }
         let certificate = try HandlerCertificate(ThrowAwayCertificate.make(["one.example.com"]))
