@@ -34,6 +34,8 @@ let package = Package(
         .systemLibrary(name: "CNghttp2", providers: [.apt(["libnghttp2-dev"])]),
         .systemLibrary(name: "CNcurses", providers: [.apt(["libncurses-dev"])]),
         .systemLibrary(name: "CZlib", providers: [.apt(["zlib1g-dev"])]),
+        .systemLibrary(name: "CExpat", providers: [.apt(["libexpat1-dev"])]),
+        .systemLibrary(name: "CYaml", providers: [.apt(["libyaml-dev"])]),
         .systemLibrary(name: "CVterm", providers: [.apt(["libvterm-dev"])]),
         // Signal handling and memory files for the console: the one C source, because it runs after a crash.
         .target(name: "CTerminal"),
@@ -45,7 +47,13 @@ let package = Package(
             dependencies: ["Shared", .product(name: "HashTreeCollections", package: "swift-collections")],
             swiftSettings: hotSettings
         ),
-        .target(name: "EdgeModules", dependencies: ["EdgeCore", "Shared", "CZlib"], swiftSettings: hotSettings),
+        .target(
+            name: "EdgeModules",
+            dependencies: [
+                "EdgeCore", "Shared", "CExpat", "CYaml", "CZlib", .product(name: "Crypto", package: "swift-crypto"),
+            ],
+            swiftSettings: hotSettings
+        ),
         .target(
             name: "EdgeTransport",
             dependencies: ["EdgeCore", "Shared", "CLinux", "CNghttp2", "COpenSSL"],
@@ -96,7 +104,9 @@ let package = Package(
         .testTarget(name: "EdgeCoreTests", dependencies: ["EdgeCore", "Shared"], swiftSettings: settings),
         .testTarget(
             name: "EdgeModulesTests",
-            dependencies: ["EdgeCore", "EdgeModules", "Shared", "CZlib"],
+            dependencies: [
+                "EdgeCore", "EdgeModules", "Shared", "CZlib", .product(name: "Crypto", package: "swift-crypto"),
+            ],
             swiftSettings: settings
         ),
         .testTarget(

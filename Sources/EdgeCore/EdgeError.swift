@@ -2,11 +2,11 @@
 /// internal. The code goes out as `ngrok-error-code`, which an upstream can never forge.
 public struct EdgeError: Error, Hashable, Sendable {
     public let status: Int
-    /// `ERR_NGROK_n`.
-    public let code: String
+    /// `ERR_NGROK_n`; `nil` where the public API has none.
+    public let code: String?
     public let title: String
 
-    public init(status: Int, code: String, title: String) {
+    public init(status: Int, code: String?, title: String) {
         self.status = status
         self.code = code
         self.title = title
@@ -44,4 +44,9 @@ extension EdgeError {
     /// A client whose connection was made for one name asks for another (RFC 9110, 15.5.20).
     public static let misdirected = EdgeError(
         status: 421, code: "ERR_NGROK_3201", title: "This connection does not serve that name")
+
+    /// The edge or route has a module enabled that this version cannot run: better no answer than one without it.
+    public static func missingModule(_ name: String) -> EdgeError {
+        EdgeError(status: 501, code: nil, title: "This endpoint needs the module \(name), which is not available here")
+    }
 }

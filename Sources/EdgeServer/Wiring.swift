@@ -91,7 +91,8 @@ struct RunningServer: Sendable {
         let store = try SQLiteStore(path: settings.dataFolder + "/configuration.sqlite")
         let catalogue = Catalogue(
             modules: StandardModules.registry, tcpPorts: settings.tcp?.ports,
-            publicName: settings.tcp?.publicHost ?? settings.node, regions: settings.regions, owners: owners)
+            publicName: settings.tcp?.publicHost ?? settings.node, regions: settings.regions, owners: owners,
+            signingCertificatePEM: try SigningIdentity(folder: settings.dataFolder, now: .now()).certificatePEM)
         let sinks = ConfigurationService.Sinks(
             audit: { later.live?.publish($0) },
             event: { events.record($0, kind: $1, object: $2, text: $3) })

@@ -133,6 +133,18 @@ struct EdgeFlowTests {
         #expect(try form.result().get() == ["enabled": true, "ip_policy_ids": ["ipp_1", "ipp_2"]])
     }
 
+    @Test func `an object that a document leaves out is not filled in from the example`() throws {
+        let example: JSON = ["provider": ["google": ["client_id": "somebody's", "scopes": ["a"]]]]
+        let document: JSON = [
+            "enabled": true, "provider": ["google": nil, "github": ["client_id": "mine", "scopes": []]],
+        ]
+        var form = DocumentForm(example: example, document: document)
+        #expect(try form.result().get() == document)
+        let isSet = form.set("provider.google", to: #"{"client_id": "x"}"#)
+        #expect(isSet)
+        #expect(try form.result().get()["provider"]?["google"] == ["client_id": "x"])
+    }
+
     @Test func `a form keeps what it does not show, nests dotted names, and names what it cannot read`() throws {
         let example: JSON = ["tls": ["enabled": false, "port": 1], "rate": 0.5, "names": ["a"], "extra": [["x": 1]]]
         var form = DocumentForm(example: example, document: nil)

@@ -8,15 +8,20 @@ import Testing
 
     @Test func `C16 each module works on the edge kinds that can carry it`() {
         #expect(registry["ip_restriction"]?.edgeKinds == [.https, .tls, .tcp])
-        for name in ["circuit_breaker", "compression", "request_headers", "response_headers"] {
-            #expect(registry[name]?.edgeKinds == [.https])
-        }
-        #expect(registry["oauth"] == nil)
+        #expect(registry["mutual_tls"]?.edgeKinds == [.https, .tls])
+        #expect(registry["traffic_policy"]?.edgeKinds == [.https, .tls, .tcp])
+        let onHTTP = registry.modules.filter { $0.edgeKinds == [.https] }.map { $0.name }
+        #expect(onHTTP.count == registry.modules.count - 3)
     }
 
     @Test func `answers meet compression before response_headers, requests meet request_headers last`() {
         let names = registry.modules.map { $0.name }
-        #expect(names == ["response_headers", "ip_restriction", "circuit_breaker", "compression", "request_headers"])
+        #expect(
+            names == [
+                "mutual_tls", "response_headers", "ip_restriction", "user_agent_filter", "webhook_verification",
+                "oauth", "oidc", "saml", "traffic_policy", "websocket_tcp_converter", "circuit_breaker",
+                "compression", "request_headers",
+            ])
     }
 
     @Test func `every module works with its own example, and keeping it changes nothing`() throws {

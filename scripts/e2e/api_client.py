@@ -310,7 +310,7 @@ class Walk:
                 Props(ip_policy_ids=["ipp_" + "0" * 27]))
         refused("ERR_NGROK_1420", self.client.ip_policies.delete, policy.id)
         refused("ERR_NGROK_242", m.https_edge_route_backend.replace, edge, route, Props(backend_id="x"))
-        refused(None, m.https_edge_route_oauth.replace, edge, route, Props(enabled=True))
+        refused("ERR_NGROK_7037", m.https_edge_route_oauth.replace, edge, route, Props(enabled=True))
         missing(m.https_edge_route_oauth.get, edge, route)
         for part in (m.https_edge_route_ip_restriction, breaker, m.https_edge_route_compression,
                      m.https_edge_route_request_headers, m.https_edge_route_response_headers,

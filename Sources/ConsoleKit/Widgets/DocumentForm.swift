@@ -61,7 +61,9 @@ struct DocumentForm: Sendable {
         let members = (example.objectValue ?? [:]).merging(document?.objectValue ?? [:]) { first, _ in first }
         for (key, shape) in members {
             let present: JSON? = document?[key]
-            let kind = DocumentForm.kind(of: shape.isNull ? present ?? shape : shape)
+            // An object that a document says is null is not filled in from the example: sent back, it would be set.
+            let isLeftOut = present?.isNull == true && document?.objectValue != nil && shape.objectValue != nil
+            let kind = isLeftOut ? .document : DocumentForm.kind(of: shape.isNull ? present ?? shape : shape)
             guard let kind else {
                 add(shape, present, path: path + [key])
                 continue

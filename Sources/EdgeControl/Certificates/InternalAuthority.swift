@@ -136,7 +136,7 @@ public struct InternalAuthority: Sendable {
     }
 
     /// Writes a file whole or not at all, with its mode from the first moment.
-    private static func write(_ text: String, to path: String, mode: mode_t) throws(Failure) {
+    static func write(_ text: String, to path: String, mode: mode_t) throws(Failure) {
         let temporary = path + ".new"
         unlink(temporary)
         let descriptor = open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode)

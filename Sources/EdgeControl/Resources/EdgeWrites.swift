@@ -118,7 +118,8 @@ struct EdgeWrites: Sendable {
     static func render(_ object: ConfigurationObject, on edge: EdgeKind, in view: ConfigurationView) -> JSON {
         var fields: [String: JSON] = ["hostports": object.document["hostports"] ?? []]
         for slot in ModuleSlot.all(.edge(edge), view.state.catalogue) {
-            fields[slot.name] = slot.render(object.document["modules"]?[slot.name], in: view)
+            fields[slot.name] = slot.render(
+                object.document["modules"]?[slot.name], of: object.id, in: view)
         }
         if edge == .https, view.nestsRoutes {
             fields["routes"] = .array(view.state.children(of: object.id).compactMap { view.document(id: $0) })

@@ -32,13 +32,18 @@ enum HTTPSRoutes: Resource {
         ModuleSlot.all(.route, state.catalogue).flatMap { $0.references(object.document["modules"]?[$0.name]) }
     }
 
+    static func check(_ object: ConfigurationObject, in state: ConfigurationState) throws(Fault) {
+        try ModuleSlot.all(.route, state.catalogue).check(object.document["modules"] ?? [:])
+    }
+
     static func render(_ object: ConfigurationObject, in view: ConfigurationView) -> JSON {
         var fields: [String: JSON] = [
             "edge_id": .string(object.parent ?? ""), "match_type": object.document["match_type"] ?? "",
             "match": object.document["match"] ?? "",
         ]
         for slot in ModuleSlot.all(.route, view.state.catalogue) {
-            fields[slot.name] = slot.render(object.document["modules"]?[slot.name], in: view)
+            fields[slot.name] = slot.render(
+                object.document["modules"]?[slot.name], of: object.id, in: view)
         }
         return view.frame(object, fields)
     }

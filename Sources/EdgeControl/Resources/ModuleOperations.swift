@@ -29,7 +29,8 @@ struct ModuleOperations: Sendable {
                     try write(slot.name, try slot.keep(call.body), to: object, &draft)
                     let view = ConfigurationView(state: draft.state, baseURL: call.baseURL)
                     let kept = draft.state[object.id]?.document["modules"]?[slot.name]
-                    return EditAnswer(status: 200, document: slot.render(kept, in: view), object: object.id)
+                    return EditAnswer(
+                        status: 200, document: slot.render(kept, of: object.id, in: view), object: object.id)
                 },
                 // Removing what is not there succeeds: clients that bring a route in line remove every module that
                 // they do not want.
@@ -51,7 +52,7 @@ struct ModuleOperations: Sendable {
                 guard let kept = object.document["modules"]?[slot.name], !kept.isNull else {
                     throw APIErrorBody.notFound
                 }
-                return (slot.render(kept, in: view), object.id)
+                return (slot.render(kept, of: object.id, in: view), object.id)
             }
         }
     }

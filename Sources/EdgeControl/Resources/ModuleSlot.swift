@@ -13,6 +13,13 @@ enum ModuleOwner: Sendable, Hashable {
         }
     }
 
+    var edge: EdgeKind {
+        switch self {
+        case .edge(let kind): kind
+        case .route: .https
+        }
+    }
+
     /// The documented names, in the documented order.
     fileprivate var documented: [String] {
         switch self {
@@ -46,7 +53,8 @@ struct ModuleSlot: Sendable {
     enum Part: Sendable {
         case backend
         case termination(EdgeKind)
-        case module(any TrafficModule.Type)
+        /// A traffic module on an edge of this kind, or on a route of one.
+        case module(any TrafficModule.Type, EdgeKind)
         /// Documented, but not in this version.
         case unavailable
     }
@@ -65,10 +73,10 @@ struct ModuleSlot: Sendable {
                 return ModuleSlot(name: name, part: .termination(kind))
             }
             let module = registered.first { $0.name == name }
-            return ModuleSlot(name: name, part: module.map { .module($0) } ?? .unavailable)
+            return ModuleSlot(name: name, part: module.map { .module($0, owner.edge) } ?? .unavailable)
         }
         let others = registered.filter { !owner.documented.contains($0.name) }
-        return documented + others.map { ModuleSlot(name: $0.name, part: .module($0)) }
+        return documented + others.map { ModuleSlot(name: $0.name, part: .module($0, owner.edge)) }
     }
 
     /// The form of a `PUT`'s body.
@@ -80,8 +88,9 @@ struct ModuleSlot: Sendable {
         case .termination(.https):
             return Shape("EndpointTLSTerminationAtEdge", enabled + [TLSTerminationSettings.version])
         case .termination: return Shape("EndpointTLSTermination", enabled + TLSTerminationSettings.fields)
-        case .module(let module):
-            let name = module.settings.name + (module.references.isEmpty ? "" : "Mutate")
+        case .module(let module, _):
+            let isAnsweredAlike = module.references.isEmpty && module.answerFields.isEmpty
+            let name = module.settings.name + (isAnsweredAlike ? "" : "Mutate")
             return Shape(name, enabled + module.settings.fields)
         case .unavailable: return Shape(name, enabled)
         }
@@ -93,12 +102,12 @@ struct ModuleSlot: Sendable {
         switch part {
         case .backend: return Shape("EndpointBackend", enabled + [Shape.Field("backend", .object(.reference))])
         case .termination: return Shape("EndpointTLSTermination", enabled + TLSTerminationSettings.fields)
-        case .module(let module):
+        case .module(let module, _):
             let fields = module.settings.fields.map { field in
                 let reference = module.references.first { $0.field == field.name }
                 return reference.map { Shape.Field($0.answerField, .list(.object(.reference))) } ?? field
             }
-            return Shape(module.settings.name, enabled + fields)
+            return Shape(module.settings.name, enabled + fields + module.answerFields)
         case .unavailable: return Shape(name, enabled)
         }
     }
@@ -108,18 +117,22 @@ struct ModuleSlot: Sendable {
         switch part {
         case .backend: return try ModuleSlot.keepBackend(body)
         case .termination(let kind): return try TLSTerminationSettings.keep(body, on: kind)
-        case .module(let module):
-            let members = (body ?? .object([:])).objectValue
-            guard var members else { throw Fields.wrongType(name, "an object") }
-            let enabled = members.removeValue(forKey: "enabled") ?? .null
-            guard enabled.isNull || enabled.boolValue != nil else { throw Fields.wrongType("enabled", "true or false") }
-            // A member that is null counts as absent, as everywhere: clients write out what their callers left out.
-            var kept = try module.normalise(.object(members.filter { !$0.value.isNull }))
-            kept["enabled"] = .bool(enabled.boolValue ?? true)
-            return kept
+        case .module(let module, let edge): return try keep(body, module, edge)
         case .unavailable:
             throw Fault(nil, "The module \(name) is not available in this version of the server.")
         }
+    }
+
+    private func keep(_ body: JSON?, _ module: any TrafficModule.Type, _ edge: EdgeKind) throws(Fault) -> JSON {
+        guard var members = (body ?? .object([:])).objectValue else { throw Fields.wrongType(name, "an object") }
+        let enabled = members.removeValue(forKey: "enabled") ?? .null
+        guard enabled.isNull || enabled.boolValue != nil else { throw Fields.wrongType("enabled", "true or false") }
+        // Who changes what was read sends all of it back.
+        for field in module.answerFields { members[field.name] = nil }
+        // A member that is null counts as absent, as everywhere: clients write out what their callers left out.
+        var kept = try module.normalise(.object(members.filter { !$0.value.isNull }), on: edge)
+        kept["enabled"] = .bool(enabled.boolValue ?? true)
+        return kept
     }
 
     private static func keepBackend(_ body: JSON?) throws(Fault) -> JSON {
@@ -132,19 +145,26 @@ struct ModuleSlot: Sendable {
         return ["enabled": .bool(enabled), "backend_id": .string(id)]
     }
 
-    /// Kept settings as they are answered: identifiers become references.
-    func render(_ kept: JSON?, in view: ConfigurationView) -> JSON {
+    /// Kept settings of `owner` as they are answered: identifiers become references.
+    func render(_ kept: JSON?, of owner: String, in view: ConfigurationView) -> JSON {
         guard var document = kept, !document.isNull else { return .null }
         switch part {
         case .backend:
             let id = document["backend_id"]?.stringValue ?? ""
             return ["enabled": document["enabled"] ?? true, "backend": view.reference(id)]
-        case .module(let module):
+        case .module(let module, _):
             for reference in module.references {
                 let ids = ModuleSlot.identifiers(document[reference.field])
                 document[reference.field] = nil
                 document[reference.answerField] = .array(ids.map(view.reference))
             }
+            if view.isRecord { document = document.hiding(module.secrets) }
+            guard !module.answerFields.isEmpty else { return document }
+            let catalogue = view.state.catalogue
+            let facts = AnswerFacts(
+                ownerID: owner, publicName: catalogue.publicName,
+                signingCertificatePEM: catalogue.signingCertificatePEM)
+            for (name, value) in module.answer(facts) { document[name] = value }
             return document
         case .termination, .unavailable: return document
         }
@@ -158,7 +178,7 @@ struct ModuleSlot: Sendable {
             return ModuleSlot.identifiers(kept["backend_id"]).map {
                 ObjectReference(id: $0, missing: .missingBackend($0))
             }
-        case .module(let module):
+        case .module(let module, _):
             return module.references.flatMap { reference in
                 ModuleSlot.identifiers(kept[reference.field]).map { id in
                     // An identifier of another kind exists as little as one of no kind.
@@ -176,6 +196,47 @@ struct ModuleSlot: Sendable {
 
     private static func identifiers(_ value: JSON?) -> [String] {
         value?.stringValue.map { [$0] } ?? value?.arrayValue?.compactMap(\.stringValue) ?? []
+    }
+}
+
+extension [ModuleSlot] {
+    /// What the modules of one owner say about each other.
+    func check(_ modules: JSON) throws(Fault) {
+        let termination = modules["tls_termination"] ?? .null
+        let isPassedThrough = termination["enabled"] != false && termination["terminate_at"] == "upstream"
+        var groups: Set<String> = []
+        var misplaced: [String] = []
+        for slot in self {
+            guard case .module(let module, _) = slot.part, let kept = modules[slot.name], !kept.isNull,
+                kept["enabled"]?.boolValue != false
+            else { continue }
+            if let group = module.group, !groups.insert(group.name).inserted { throw group.fault }
+            if isPassedThrough, module.needsTermination { misplaced.append(slot.name) }
+        }
+        guard !misplaced.isEmpty else { return }
+        throw Fault(
+            7062,
+            "The edge specifies the following modules which may not be enabled when TLS is not terminated: "
+                + "\(misplaced.joined(separator: ", ")).")
+    }
+}
+
+extension JSON {
+    /// The document with the values of these members out of sight, at any depth. Empty ones stay: that there is no
+    /// secret is none.
+    fileprivate func hiding(_ names: Set<String>) -> JSON {
+        guard !names.isEmpty else { return self }
+        switch self {
+        case .object(let members):
+            var shown: [String: JSON] = [:]
+            for (name, value) in members {
+                let isHidden = names.contains(name) && !value.isNull && value != ""
+                shown[name] = isHidden ? "(hidden)" : value.hiding(names)
+            }
+            return .object(shown)
+        case .array(let elements): return .array(elements.map { $0.hiding(names) })
+        default: return self
+        }
     }
 }
 

@@ -12,6 +12,8 @@ public struct Catalogue: Sendable {
     public let regions: [Region]
     /// Who is connected, for answers.
     public let live: LiveLookup
+    /// The certificate with which this server signs SAML requests; empty without one.
+    public let signingCertificatePEM: String
     /// Made once: every document that is checked or shown goes by them.
     let slots: [ModuleOwner: [ModuleSlot]]
     /// Who may answer for API keys and credentials.
@@ -19,7 +21,8 @@ public struct Catalogue: Sendable {
 
     public init(
         modules: ModuleRegistry, tcpPorts: ClosedRange<UInt16>?, publicName: String,
-        regions: [Region] = [Region("us")], owners: Owners = .none, live: LiveLookup = .nothing
+        regions: [Region] = [Region("us")], owners: Owners = .none, live: LiveLookup = .nothing,
+        signingCertificatePEM: String = ""
     ) {
         self.owners = owners
         self.modules = modules
@@ -27,6 +30,7 @@ public struct Catalogue: Sendable {
         self.publicName = publicName.lowercased()
         self.regions = regions
         self.live = live
+        self.signingCertificatePEM = signingCertificatePEM
         let owners = EdgeKind.allCases.map(ModuleOwner.edge) + [.route]
         slots = Dictionary(uniqueKeysWithValues: owners.map { ($0, ModuleSlot.make($0, modules)) })
     }
@@ -133,7 +137,7 @@ struct ConfigurationView: Sendable {
     /// is a change of its own there.
     var nestsRoutes = true
 
-    /// Whether documents are for the audit trail.
+    /// Whether documents are for the audit trail: without the secrets that the settings of modules may hold.
     var isRecord: Bool { !nestsRoutes }
 
     func uri(of object: ConfigurationObject) -> String { baseURL + Resources.of(object.kind).path(of: object) }

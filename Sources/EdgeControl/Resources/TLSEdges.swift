@@ -15,14 +15,7 @@ enum TLSEdges: Resource {
     /// What needs plaintext cannot be enabled on an edge that passes TLS through.
     static func check(_ object: ConfigurationObject, in state: ConfigurationState) throws(Fault) {
         try EdgeWrites.checkBackend(object)
-        let modules = object.document["modules"] ?? [:]
-        let isEnabled = { (name: String) in modules[name]?["enabled"]?.boolValue == true }
-        guard isEnabled("tls_termination"), modules["tls_termination"]?["terminate_at"] == "upstream" else { return }
-        guard isEnabled("mutual_tls") else { return }
-        throw Fault(
-            7062,
-            "The edge specifies the following modules which may not be enabled when TLS is not terminated: "
-                + "mutual_tls.")
+        try ModuleSlot.all(.edge(.tls), state.catalogue).check(object.document["modules"] ?? [:])
     }
 
     static func render(_ object: ConfigurationObject, in view: ConfigurationView) -> JSON {

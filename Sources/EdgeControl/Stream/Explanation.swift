@@ -41,7 +41,8 @@ struct Explanation {
                 return document
             }
             document["route"] = describe(route)
-            modules += self.modules(route.chain, owner: route.id.rawValue, edge)
+            let own = Chain(Array(route.chain.modules.dropFirst(edge.chain.modules.count)))
+            modules += self.modules(own, owner: route.id.rawValue, edge)
             reference = configured(route)?.backend
             concerned.append(route.id.rawValue)
         }
@@ -131,7 +132,10 @@ struct Explanation {
     }
 
     private static func answer(_ error: EdgeError) -> JSON {
-        ["status": .int(Int64(error.status)), "error_code": .string(error.code), "text": .string(error.title)]
+        [
+            "status": .int(Int64(error.status)), "error_code": error.code.map { .string($0) } ?? .null,
+            "text": .string(error.title),
+        ]
     }
 }
 

@@ -34,7 +34,7 @@ struct EdgeCompiler {
         let chain = try chain(documents, owner: edge.id.rawValue, kind: edge.kind)
         if edge.kind == .https {
             for route in edge.routes {
-                routes.append((route.matchType, route.match, try compile(route, of: edge)))
+                routes.append((route.matchType, route.match, try compile(route, of: edge, behind: chain)))
             }
         }
         return CompiledEdge(
@@ -46,13 +46,13 @@ struct EdgeCompiler {
     }
 
     private mutating func compile(
-        _ route: RouteConfiguration, of edge: EdgeConfiguration
+        _ route: RouteConfiguration, of edge: EdgeConfiguration, behind guards: Chain
     ) throws(ObjectFault) -> CompiledRoute {
         let id = route.id.rawValue
         let chain = try chain(route.modules, owner: id, kind: edge.kind)
         if chain.modules.contains(where: { $0 is any BreakerBearing }) { breakerRoutes.append(route.id) }
         return CompiledRoute(
-            id: route.id, edgeID: edge.id, slot: slots.slot("route/\(id)"), chain: chain,
+            id: route.id, edgeID: edge.id, slot: slots.slot("route/\(id)"), chain: guards.followed(by: chain),
             backend: backend(route.backend))
     }
 
@@ -60,7 +60,12 @@ struct EdgeCompiler {
         _ documents: [String: JSON], owner: String, kind: EdgeKind
     ) throws(ObjectFault) -> Chain {
         for (name, document) in documents {
-            guard let module = modules[name], !document.isNull else { continue }
+            guard !document.isNull else { continue }
+            guard let module = modules[name] else {
+                // Of a store written by another version: not to serve is better than to serve without it.
+                guard document["enabled"]?.boolValue != false else { continue }
+                throw ObjectFault(object: owner, fault: Fault(nil, "There is no module \"\(name)\" in this version."))
+            }
             for reference in module.references {
                 for id in document[reference.field]?.arrayValue ?? [] {
                     if let id = id.stringValue { dependencies.insert(id) }

@@ -18,7 +18,7 @@ public final class CompiledEdge: Sendable {
     public let minimumTLSVersion: Int32
     /// HTTPS edges.
     public let routes: RouteTable
-    /// TLS and TCP edges.
+    /// Of HTTPS edges what acts before a route is known; their routes' chains begin with it.
     public let chain: Chain
     /// The backend's number in `Snapshot.backends`.
     public let backend: Int32
@@ -51,6 +51,7 @@ public final class CompiledRoute: Sendable {
     public let id: RouteID
     public let edgeID: EdgeID
     public let slot: Int32
+    /// The edge's modules, then the route's own.
     public let chain: Chain
     /// The backend's number in `Snapshot.backends`.
     public let backend: Int32

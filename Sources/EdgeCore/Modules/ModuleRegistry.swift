@@ -44,6 +44,9 @@ public struct Chain: Sendable {
     }
 
     public static let empty = Chain([])
+
+    func followed(by other: Chain) -> Chain { modules.isEmpty ? other : Chain(modules + other.modules) }
+
     public var names: [String] { modules.map { type(of: $0).name } }
 
     public func admits(_ connection: ConnectionFacts) -> Bool {

@@ -55,10 +55,23 @@ public protocol TrafficModule: AnyObject, Sendable {
     static var example: JSON { get }
     /// Fields of the settings that hold identifiers of other objects, and how the API shows them.
     static var references: [ModuleReference] { get }
+    /// Names of members, at any depth of the settings, that only those who ask for the module may see: what is written
+    /// down about a change leaves them out.
+    static var secrets: Set<String> { get }
+    /// Of a group, one owner can have only one enabled.
+    static var group: ModuleGroup? { get }
+    /// Whether it needs the plain bytes, or the handshake: refused where TLS is passed through.
+    static var needsTermination: Bool { get }
+    /// What answers say beyond the settings; requests may bring it back, and it is ignored there.
+    static var answerFields: [Shape.Field] { get }
+    /// The values of `answerFields`: facts of the server, which are not kept.
+    static func answer(_ facts: AnswerFacts) -> [String: JSON]
 
     /// Checks settings as they come from the API and gives the form to keep: every field present, names lower-cased
     /// and so on. `enabled` is handled by the caller and not part of `settings`.
     static func normalise(_ settings: JSON) throws(Fault) -> JSON
+    /// The same for a module whose settings depend on the kind of its edge. This is what the control plane calls.
+    static func normalise(_ settings: JSON, on edge: EdgeKind) throws(Fault) -> JSON
 
     /// - Parameter settings: what `normalise` gave.
     init(settings: JSON, environment: ModuleEnvironment) throws(Fault)
@@ -74,6 +87,14 @@ public protocol TrafficModule: AnyObject, Sendable {
 
 extension TrafficModule {
     public static var references: [ModuleReference] { [] }
+    public static var secrets: Set<String> { [] }
+    public static var group: ModuleGroup? { nil }
+    public static var needsTermination: Bool { false }
+    public static var answerFields: [Shape.Field] { [] }
+    public static func answer(_ facts: AnswerFacts) -> [String: JSON] { [:] }
+    public static func normalise(_ settings: JSON, on edge: EdgeKind) throws(Fault) -> JSON {
+        try normalise(settings)
+    }
     public func admits(_ connection: ConnectionFacts) -> Bool { true }
     public func onRequest(_ exchange: ExchangeView, note: inout UInt64) -> Verdict { .proceed }
     public func onResponse(_ exchange: ExchangeView, note: inout UInt64) -> (any BodyTransform)? { nil }
@@ -98,6 +119,34 @@ public struct ModuleReference: Sendable {
         self.answerField = answerField
         self.kind = kind
         self.missingCode = missingCode
+    }
+}
+
+/// Modules of which an owner can have only one enabled.
+public struct ModuleGroup: Sendable, Hashable {
+    public let name: String
+    /// What is said when two are enabled.
+    public let fault: Fault
+
+    public init(_ name: String, fault: Fault) {
+        self.name = name
+        self.fault = fault
+    }
+}
+
+/// What an answer may say about a module that its settings do not.
+public struct AnswerFacts: Sendable {
+    /// The edge or route that carries the module.
+    public let ownerID: String
+    /// The host name under which clients reach this server.
+    public let publicName: String
+    /// The certificate with which this server signs; empty without one.
+    public let signingCertificatePEM: String
+
+    public init(ownerID: String, publicName: String, signingCertificatePEM: String) {
+        self.ownerID = ownerID
+        self.publicName = publicName
+        self.signingCertificatePEM = signingCertificatePEM
     }
 }
 

@@ -62,9 +62,10 @@ extension ExchangeClient {
     func send(_ error: EdgeError, using head: MessageHead, requestWasHead: Bool) {
         head.reset()
         head.status = error.status
-        var body = "\(error.status) \(error.title)\n\(error.code)\n"
+        var body = "\(error.status) \(error.title)\n"
+        if let code = error.code { body += "\(code)\n" }
         head.append(.contentType, "text/plain; charset=utf-8")
-        head.append(.edgeErrorCode, error.code)
+        if let code = error.code { head.append(.edgeErrorCode, code) }
         head.append(.cacheControl, "no-store")
         body.withUTF8 { text in
             sendHead(head, framing: .length(UInt64(text.count)))

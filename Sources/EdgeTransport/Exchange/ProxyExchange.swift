@@ -65,6 +65,8 @@ final class ProxyExchange: Exchange, DialWaiter {
         let path = view.request.path
         // A closure and not the function itself, which would be boxed with its table for each request.
         guard let route = view.request.withBytes(path, { edge.routes.lookup($0) }) else {
+            // What guards a whole edge also guards the paths that it does not have.
+            if case .reject(let error) = edge.chain.onRequest(view) { return reject(error) }
             return reject(.endpointNotFound)
         }
         self.route = route

@@ -45,7 +45,7 @@ enum Samples {
         switch slot.part {
         case .backend: return ["backend_id": state.ids(.backend).first.map { .string($0) } ?? ""]
         case .termination: return ["min_version": "1.3"]
-        case .module(let module):
+        case .module(let module, _):
             var example = module.example
             for reference in module.references {
                 let id = state.ids(ObjectKind(rawValue: reference.kind)).first

@@ -1,16 +1,14 @@
-import Shared
-
 /// Reads JSON from clients (RFC 8259): strict, bounded in depth, and with no member twice, because what two readers
 /// could understand in two ways is refused.
-struct JSONReader {
-    enum Mistake: Error, Equatable {
+public struct JSONReader {
+    public enum Mistake: Error, Equatable {
         case malformed(offset: Int)
         case tooDeep
         case repeatedMember(String)
     }
 
     /// Deeper documents than this have no meaning in the API.
-    static let maximumDepth = 32
+    public static let maximumDepth = 32
 
     private var bytes: UnsafeBufferPointer<UInt8>
     private let depthLimit: Int
@@ -23,13 +21,13 @@ struct JSONReader {
 
     /// A document that the store wrote: what a client may nest lies deeper there.
     /// - Throws: `Mistake`.
-    static func readKept(_ text: String) throws(Mistake) -> JSON {
+    public static func readKept(_ text: String) throws(Mistake) -> JSON {
         try read(Array(text.utf8), depth: maximumDepth * 2)
     }
 
     /// - Parameter depth: the most levels; an element of the outermost is at level 1.
     /// - Throws: `Mistake`.
-    static func read(_ bytes: [UInt8], depth: Int = maximumDepth) throws(Mistake) -> JSON {
+    public static func read(_ bytes: [UInt8], depth: Int = maximumDepth) throws(Mistake) -> JSON {
         // A typed error does not pass `withUnsafeBufferPointer`, so the outcome does.
         let outcome = bytes.withUnsafeBufferPointer { buffer -> Result<JSON, Mistake> in
             var reader = JSONReader(bytes: buffer, depthLimit: depth)
