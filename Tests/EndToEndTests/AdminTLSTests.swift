@@ -14,6 +14,21 @@ extension EndToEnd {
             return (id, token)
         }
 
+        /// Runs a program of scripts/e2e on a server of its own.
+        private static func run(_ script: String, overTLS: Bool) async throws -> Command {
+            try await EndToEnd.onThread {
+                let server = try ServerProcess()
+                let place =
+                    overTLS
+                    ? [
+                        "https://127.0.0.1:\(server.adminPort)", "--key", try key(server).token, "--ca",
+                        try server.authorityFile(),
+                    ] : [server.socket]
+                return try Command.run(
+                    [EndToEnd.python, EndToEnd.repository + "/scripts/e2e/\(script)"] + place, seconds: 240)
+            }
+        }
+
         @Test(.enabled(if: EndToEnd.hasPython))
         func `the official Python client works over TLS with an API key`() async throws {
             let command = try await EndToEnd.onThread {
@@ -30,18 +45,14 @@ extension EndToEnd {
         }
 
         @Test(.enabled(if: EndToEnd.hasPython), arguments: [true, false])
+        func `raw requests are answered as documented, and every module works`(overTLS: Bool) async throws {
+            let command = try await Self.run("api_raw.py", overTLS: overTLS)
+            #expect(command.status == 0, "\(command.output)\(command.errors)")
+        }
+
+        @Test(.enabled(if: EndToEnd.hasPython), arguments: [true, false])
         func `schemathesis finds nothing that is not as the API's description says`(overTLS: Bool) async throws {
-            let command = try await EndToEnd.onThread {
-                let server = try ServerProcess()
-                let place =
-                    overTLS
-                    ? [
-                        "https://127.0.0.1:\(server.adminPort)", "--key", try Self.key(server).token, "--ca",
-                        try server.authorityFile(),
-                    ] : [server.socket]
-                return try Command.run(
-                    [EndToEnd.python, EndToEnd.repository + "/scripts/e2e/api_description.py"] + place, seconds: 240)
-            }
+            let command = try await Self.run("api_description.py", overTLS: overTLS)
             #expect(command.status == 0, "\(command.output.suffix(20_000))\(command.errors)")
         }
 

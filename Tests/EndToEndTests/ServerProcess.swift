@@ -42,6 +42,7 @@ final class ServerProcess: @unchecked Sendable {
         [admin]
         socket = "\(socket)"
         listen = "127.0.0.1:\(adminPort)"
+        requests_per_minute = 0
         [limits]
         connections = 4000
         [timeouts]

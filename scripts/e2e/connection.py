@@ -1,6 +1,7 @@
 """How the programs of this folder reach a server: its Unix socket, or the API's address with a key."""
 
 import argparse
+import os
 import socket
 import threading
 
@@ -33,7 +34,7 @@ def bridge(path):
 
 
 class Place:
-    """`base` is the API's address; `key` an API key, or what counts as none on a socket; `ca` a file to trust."""
+    """`base` is the API's address, `key` an API key (or what counts as none on a socket), `ca` a file to trust."""
 
     def __init__(self, description):
         parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawTextHelpFormatter)
@@ -45,6 +46,9 @@ class Place:
         self.is_socket = not arguments.place.startswith("http")
         self.base = bridge(arguments.place) if self.is_socket else arguments.place.rstrip("/")
         self.key = arguments.key
+        if arguments.ca:
+            # Also the official client goes by this, and requests puts it before what a session says.
+            os.environ["REQUESTS_CA_BUNDLE"] = arguments.ca
         self.ca = arguments.ca
         self.parts = arguments.parts
 

@@ -166,10 +166,12 @@ private enum Refusal: Int, CaseIterable {
     }
 
     var response: JSON {
-        [
-            "description": .string(meaning),
-            "content": ["application/json": ["schema": ["$ref": "#/components/schemas/Error"]]],
-        ]
+        // What cannot be read is answered before there is an API to speak for.
+        let content: JSON =
+            self == .long
+            ? ["text/plain": ["schema": ["type": "string"]]]
+            : ["application/json": ["schema": ["$ref": "#/components/schemas/Error"]]]
+        return ["description": .string(meaning), "content": content]
     }
 
     private var meaning: String {
