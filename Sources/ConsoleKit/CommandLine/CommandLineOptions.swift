@@ -17,6 +17,7 @@ struct CommandLineOptions {
     var follow = false
     var wait = false
     var ascii = false
+    var dryRun = false
     var wantsHelp = false
     var wantsVersion = false
     var words: [String] = []
@@ -59,6 +60,7 @@ struct CommandLineOptions {
         case "--follow", "-f": follow = true
         case "--wait": wait = true
         case "--ascii": ascii = true
+        case "--dry-run": dryRun = true
         case "--help", "-h": wantsHelp = true
         case "--version": wantsVersion = true
         case "--yes", "-y": yes = inline ?? ""
@@ -128,6 +130,7 @@ struct CommandLineOptions {
             "  --if-match N       weight set: only if the backend's revision still is N",
             "  --guard 30s        weight set: put back by itself unless kept",
             "  --guard-err 2%     ... or when more than this fails",
+            "  --dry-run          import: say what would be made, and what is in the way",
             "  --wait             weight set: wait for the guard's end",
             "  --yes[=NAME]       go on where the screen would ask; =NAME to delete", "", "Exit codes:",
             "  0 done  2 usage  3 conflict  4 unreachable  5 outcome unknown  6 not allowed  7 rolled back  8 invalid",

@@ -37,6 +37,7 @@ struct HeadlessRun {
         case .events: return try events()
         case .audit: return try audit()
         case .weightSet: return try setWeights(command)
+        case .importObjects: return try importObjects(command)
         case .keyCreate: return try createToken(command, AdminPaths.keys, ["role", "description"])
         case .keyList: return try listKeys(command)
         case .keyDelete: return try deleteKey(command)

@@ -15,6 +15,7 @@ enum VerbID: String, CaseIterable, Sendable {
     case breakerOpen, breakerClose, breakerReset
     case eventSeverity, eventWho, undo
     case get, describe, events, audit, once
+    case importObjects
     case keyCreate, keyList, keyDelete, credentialCreate
 }
 

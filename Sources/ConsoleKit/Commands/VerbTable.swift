@@ -197,6 +197,9 @@ enum VerbTable {
             .get, "get",
             "edges|routes|backends|regions|breakers|policies|domains|certificates [NAME]", surfaces: .shell,
             "List objects with their figures"),
+        Verb(
+            .importObjects, "import", "FILE|FOLDER… [--dry-run]", danger: .reversible, surfaces: .shell,
+            "Take over what ngrok's API returned, as JSON, in one write"),
         Verb(.describe, "describe", "NAME", surfaces: .shell, "One object in full"),
         Verb(.events, "events", "[--follow]", surfaces: .shell, "What happened"),
         Verb(.audit, "audit", surfaces: .shell, "Who changed what"),

@@ -148,7 +148,7 @@ extension LiveService {
                     "Says what would become of a request; nothing is sent.",
                     query: [
                         Shape.Field("host", .text(maximum: 300), required: true, "host or host:port"),
-                        Shape.Field("path", .text(maximum: 8192), "/ unless given"),
+                        Shape.Field("path", .text(maximum: 1024), "/ unless given"),
                         Shape.Field("client", .text, "an IP address"),
                     ], gives: .object(LiveShapes.explanation))
             ) { [self] call in
@@ -163,7 +163,9 @@ extension LiveService {
             throw Fault(nil, "The query parameter host is needed.")
         }
         let path = try call.single("path") ?? "/"
-        guard path.hasPrefix("/"), path.utf8.count <= 8192 else { throw Fault(nil, "The path must begin with /.") }
+        guard path.hasPrefix("/"), path.utf8.count <= 1024 else {
+            throw Fault(nil, "The path must begin with / and have at most 1,024 bytes.")
+        }
         var client: IPAddress?
         if let address = try call.single("client"), !address.isEmpty {
             guard let parsed = IPAddress(address) else { throw Fault(nil, "The client must be an IP address.") }
