@@ -36,7 +36,8 @@ enum Placeholders {
         let parts = inside.split(separator: ".", maxSplits: 1, omittingEmptySubsequences: false)
         guard text.hasSuffix("}"), let name = parts.first, isName(name), parts.count == 1 || isName(parts[1]) else {
             throw Fault(
-                nil, "'\(text.prefix(100))' has not the form ${new:name} or ${new:name.field}; "
+                nil,
+                "'\(text.prefix(100))' has not the form ${new:name} or ${new:name.field}; "
                     + "a text that begins like that is written with one more $.")
         }
         return Reference(name: String(name), field: parts.count > 1 ? String(parts[1]) : nil)
