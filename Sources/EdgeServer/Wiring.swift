@@ -124,7 +124,8 @@ struct RunningServer: Sendable {
         return AdminAPI(
             operations: ResourceOperations.all(configuration) + ConfigurationOperations.all(configuration)
                 + live.operations,
-            keys: keys, report: { id, error in log("\(id): \(error)") }, authorize: access.principal(of:))
+            keys: keys, report: { id, error in log("\(id): \(error)") },
+            refused: { configuration.note(refused: $0, $1, $2) }, authorize: access.principal(of:))
     }
 
     private static func renewCertificates(

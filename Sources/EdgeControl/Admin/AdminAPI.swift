@@ -1,5 +1,5 @@
 public import EdgeCore
-import Shared
+public import Shared
 
 /// The admin API: finds the operation of a request, checks what all operations have in common, and runs it.
 ///
@@ -10,22 +10,26 @@ public final class AdminAPI: Sendable {
     public typealias Authorize = @Sendable (PeerIdentity) -> Principal?
     /// Told of errors that the client only sees as a bare 500: the operation's id, and the cause.
     public typealias Report = @Sendable (String, any Error) -> Void
+    /// Told of every request that was answered with an error, and by whom it was as far as that is known.
+    public typealias Refused = @Sendable (HandlerRequest, Principal?, APIErrorBody) -> Void
 
     public let operations: [Operation]
     private let table: PathTable<Operation>
     private let authorize: Authorize
     private let keys: KeyAccess?
     private let report: Report
+    private let refused: Refused
 
     /// - Parameter keys: who is let in over TLS; nobody without it.
     public init(
         operations: [Operation], keys: KeyAccess? = nil, report: @escaping Report = { _, _ in },
-        authorize: @escaping Authorize
+        refused: @escaping Refused = { _, _, _ in }, authorize: @escaping Authorize
     ) {
         let operations = AdminAPI.describing(operations + [RootOperation.make(of: operations)])
         self.operations = operations
         self.keys = keys
         self.report = report
+        self.refused = refused
         self.authorize = authorize
         table = PathTable(operations.map { ($0.method, $0.path, $0) })
     }
@@ -39,22 +43,30 @@ public final class AdminAPI: Sendable {
     }
 
     private func respond(to request: HandlerRequest) async -> HandlerResponse {
+        var principal: Principal?
         do {
             let admission = try admit(request)
             defer { withExtendedLifetime(admission) {} }
+            principal = admission.principal
             let (operation, call) = try prepare(request, admission.principal)
             return try admission.watch(try await operation.handler(call))
-        } catch let error as APIErrorBody {
-            return answer(error)
-        } catch let fault as Fault {
-            return answer(APIErrorBody(fault))
         } catch {
+            let body = self.body(of: error)
+            refused(request, principal, body)
+            return answer(body)
+        }
+    }
+
+    private func body(of error: any Error) -> APIErrorBody {
+        switch error {
+        case let error as APIErrorBody: return error
+        case let fault as Fault: return APIErrorBody(fault)
+        default:
             let id = Identity.make("op", time: .now())
             report(id, error)
-            let body = APIErrorBody(
+            return APIErrorBody(
                 errorCode: nil, statusCode: 500, message: "The server could not carry out the request.",
                 details: ["operation_id": id])
-            return answer(body)
         }
     }
 

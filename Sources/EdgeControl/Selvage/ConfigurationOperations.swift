@@ -78,6 +78,7 @@ public enum ConfigurationOperations {
 
     private static func audit(_ call: OperationCall, _ service: ConfigurationService) async throws -> HandlerResponse {
         let limit = try Queries.limit(call, standard: 50, most: 200)
+        await service.refusals.flush()
         let records = try await service.store.audit(
             limit: limit, before: try Queries.number("before", call), refused: try Queries.flag("refused", call))
         return try .json(

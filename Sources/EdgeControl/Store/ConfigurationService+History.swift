@@ -1,4 +1,4 @@
-import EdgeCore
+public import EdgeCore
 public import Shared
 
 // Putting back what was: undo, guards and the renewal of certificates.
@@ -110,6 +110,13 @@ extension ConfigurationService {
     /// The latest audit records, oldest first; none when they cannot be read.
     public func recentAudit(_ limit: Int) async -> [AuditRecord] {
         Array(((try? await store.audit(limit: max(0, limit), before: nil, refused: nil)) ?? []).reversed())
+    }
+
+    /// Takes a request that was answered with an error into the audit trail if it was one to write.
+    public func note(refused request: HandlerRequest, _ principal: Principal?, _ error: APIErrorBody) {
+        refusals.note(
+            request, principal: principal?.name, origin: "socket", status: error.statusCode, code: error.errorCode,
+            revision: revision)
     }
 
     /// Puts a deed into the audit trail that is no change of the configuration, e.g. forcing a breaker open.

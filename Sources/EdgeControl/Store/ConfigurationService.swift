@@ -38,6 +38,7 @@ public final class ConfigurationService: Sendable {
     private let dataPlane: any DataPlane
     private let sinks: Sinks
     let clock: @Sendable () -> WallTime
+    let refusals: RefusalLog
     private let lane = WriteLane()
     private let published: Mutex<Published>
     private let guards = Mutex<(any GuardStarting)?>(nil)
@@ -54,6 +55,7 @@ public final class ConfigurationService: Sendable {
         self.dataPlane = dataPlane
         self.sinks = sinks
         self.clock = clock
+        refusals = RefusalLog(store: store, clock: clock, tell: sinks.audit)
         published = Mutex(Published(state: ConfigurationState(catalogue: catalogue), configuration: Configuration()))
     }
 

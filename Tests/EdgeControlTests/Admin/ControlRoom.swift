@@ -47,7 +47,7 @@ final class ControlRoom: Sendable {
 
     init(
         folder: String? = nil, tcpPorts: ClosedRange<UInt16> = 20000...20003, at start: Int64 = 1_800_000_000,
-        requestsPerMinute: Int = 0, concurrentRequests: Int = 64,
+        requestsPerMinute: Int = 0, concurrentRequests: Int = 64, keeping limits: HistoryLimits = HistoryLimits(),
         store wrap: (SQLiteStore) -> any ConfigurationStore = { $0 }
     ) async throws {
         ownsFolder = folder == nil
@@ -62,7 +62,7 @@ final class ControlRoom: Sendable {
             modules: StandardModules.registry, tcpPorts: tcpPorts, publicName: "edge.example.net",
             owners: rules.owners)
         let service = ConfigurationService(
-            store: wrap(try SQLiteStore(path: self.folder + "/selvage.db")), catalogue: catalogue,
+            store: wrap(try SQLiteStore(path: self.folder + "/selvage.db", keeping: limits)), catalogue: catalogue,
             authority: authority,
             compiler: SnapshotCompiler(
                 modules: StandardModules.registry, slots: SlotTable(), breakers: breakers),
@@ -78,7 +78,7 @@ final class ControlRoom: Sendable {
             })
         api = AdminAPI(
             operations: ResourceOperations.all(service) + ConfigurationOperations.all(service), keys: keys,
-            authorize: { rules.principal(of: $0) })
+            refused: { service.note(refused: $0, $1, $2) }, authorize: { rules.principal(of: $0) })
         hands.room.withLock { $0.room = self }
         clock.source.withLock { $0 = { [weak self] in self?.now.withLock { $0 } ?? WallTime(seconds: start) } }
         sink.target.withLock { $0 = { [weak self] record in self?.audited.withLock { $0.append(record) } } }
