@@ -15,6 +15,13 @@ enum AdminPaths {
     static let undo = "/selvage/undo"
     static let keys = "/api_keys"
     static let credentials = "/credentials"
+    static let revert = "/selvage/revert"
+
+    static func history(_ id: String) -> String { "/selvage/objects/\(escaped(id))/history?limit=200" }
+
+    static func difference(_ from: UInt64, _ to: UInt64) -> String {
+        "/selvage/revisions/\(from)/diff/\(to)?limit=1000"
+    }
 
     /// Percent-encodes one segment of a path.
     static func escaped(_ segment: String) -> String {

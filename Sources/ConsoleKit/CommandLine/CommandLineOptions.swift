@@ -16,6 +16,7 @@ struct CommandLineOptions {
     var yes: String?
     var follow = false
     var wait = false
+    var dryRun = false
     var ascii = false
     var dryRun = false
     var wantsHelp = false
@@ -59,6 +60,7 @@ struct CommandLineOptions {
         case "--once": once = true
         case "--follow", "-f": follow = true
         case "--wait": wait = true
+        case "--dry-run": dryRun = true
         case "--ascii": ascii = true
         case "--dry-run": dryRun = true
         case "--help", "-h": wantsHelp = true
@@ -127,7 +129,9 @@ struct CommandLineOptions {
             "", "Options:",
             "  --socket PATH      the admin socket ($SELVAGE_SOCKET, else \(CommandLineTool.defaultSocketPath))",
             "  -o FORMAT          table, json, jsonl or tsv",
-            "  --if-match N       weight set: only if the backend's revision still is N",
+            "  --if-match N       weight set: only if the backend's revision still is N;",
+            "                     apply, revert: only if the configuration's is",
+            "  --dry-run          apply, revert: say what would change, and what speaks against it",
             "  --guard 30s        weight set: put back by itself unless kept",
             "  --guard-err 2%     ... or when more than this fails",
             "  --dry-run          import: say what would be made, and what is in the way",

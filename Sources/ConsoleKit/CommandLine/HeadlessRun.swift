@@ -42,6 +42,10 @@ struct HeadlessRun {
         case .keyList: return try listKeys(command)
         case .keyDelete: return try deleteKey(command)
         case .credentialCreate: return try createToken(command, AdminPaths.credentials, ["acl", "description"])
+        case .history: return try history(command)
+        case .difference: return try difference(command)
+        case .revert: return try revert(command)
+        case .applyFile: return try applyFile(command)
         default: return try perform(command)
         }
     }
@@ -140,8 +144,10 @@ struct HeadlessRun {
             case .table, .tsv:
                 let separator = options.format == .tsv ? "\t" : "  "
                 out(
-                    [String(record.id), record.at, record.principal, record.origin, record.command].map(Report.clean)
-                        .joined(separator: separator))
+                    [
+                        String(record.id), record.at, record.principal, record.refusal ?? record.origin,
+                        record.command,
+                    ].map(Report.clean).joined(separator: separator))
             }
         }
         return CommandLineTool.Exit.done

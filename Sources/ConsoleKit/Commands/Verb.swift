@@ -17,6 +17,7 @@ enum VerbID: String, CaseIterable, Sendable {
     case get, describe, events, audit, once
     case importObjects
     case keyCreate, keyList, keyDelete, credentialCreate
+    case history, difference, revert, applyFile
 }
 
 /// What can go wrong by it.

@@ -203,6 +203,14 @@ enum VerbTable {
         Verb(.describe, "describe", "NAME", surfaces: .shell, "One object in full"),
         Verb(.events, "events", "[--follow]", surfaces: .shell, "What happened"),
         Verb(.audit, "audit", surfaces: .shell, "Who changed what"),
+        Verb(.history, "history", "NAME|ID", surfaces: .shell, "What was done to an object, also to one that is gone"),
+        Verb(.difference, "diff", "REVISION REVISION", surfaces: .shell, "What is different between two revisions"),
+        Verb(
+            .revert, "revert", "REVISION [ID] [--dry-run]", danger: .disruptive, surfaces: .shell,
+            "Put everything, or one object, back as it was at a revision"),
+        Verb(
+            .applyFile, "apply", "FILE [--dry-run]", danger: .reversible, surfaces: .shell,
+            "Carry out a file of operations, all or none; - is standard input"),
     ]
 
     /// The verb of a key, looked for in the order of `scopes`.

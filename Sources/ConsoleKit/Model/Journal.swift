@@ -33,19 +33,20 @@ struct Journal: Sendable {
         var text: String {
             switch kind {
             case .event(let record): record.text
-            case .audit(let record): record.command
+            case .audit(let record): record.refusal.map { "\(record.command): \($0)" } ?? record.command
             }
         }
 
         var label: String {
             switch kind {
             case .event(let record): record.kind
-            case .audit(let record): record.origin
+            case .audit(let record): record.isRefused ? "refused" : record.origin
             }
         }
 
         var role: ColorRole {
-            switch severity {
+            if case .audit(let record) = kind, record.isRefused { return .warn }
+            return switch severity {
             case "crit": .crit
             case "warn": .warn
             case "audit": .accent
@@ -104,5 +105,15 @@ struct Journal: Sendable {
     static func clock(_ at: String) -> String {
         guard let mark = at.firstIndex(of: "T") else { return "" }
         return String(at[at.index(after: mark)...].prefix(8))
+    }
+}
+
+extension AuditRecord {
+    /// Why a refused write was refused, e.g. `refused 412` or `refused 400 ERR_NGROK_214, 12 times`.
+    var refusal: String? {
+        guard let status else { return nil }
+        let code = errorCode.map { " " + $0 } ?? ""
+        let times = count.flatMap { $0 > 1 ? ", \($0) times" : nil } ?? ""
+        return "refused \(status)\(code)\(times)"
     }
 }

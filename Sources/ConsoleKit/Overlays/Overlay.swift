@@ -114,7 +114,8 @@ struct EntryBox: Overlay {
         box = TextBox(Self.title(entry), Self.lines(entry))
     }
 
-    private var isAudit: Bool { if case .audit = entry.kind { true } else { false } }
+    /// Whether it is a change that can be undone.
+    private var isAudit: Bool { if case .audit(let record) = entry.kind { !record.isRefused } else { false } }
 
     private static func title(_ entry: Journal.Entry) -> String {
         switch entry.kind {
@@ -136,18 +137,23 @@ struct EntryBox: Overlay {
                 TextBox.Line("who       \(record.principal) by \(record.origin)"),
                 TextBox.Line("revision  \(record.revision)"),
             ]
+            if let refusal = record.refusal {
+                lines.append(TextBox.Line("answer    \(refusal)", .warn))
+                lines.append(TextBox.Line("last at   \(record.lastAt ?? record.at)"))
+            }
             for change in record.changes {
                 lines.append(TextBox.Line(""))
                 let verb = change.before == nil ? "made" : change.after == nil ? "deleted" : "changed"
                 lines.append(TextBox.Line("\(change.kind) \(change.id) \(verb)", .identifier))
                 lines += DocumentDiff.lines(change.before, change.after)
             }
+            if let omitted = record.omitted { lines.append(TextBox.Line("and \(omitted) more: selvage history")) }
             return lines
         }
     }
 
     mutating func handle(_ key: Key, _ model: ConsoleModel) -> [Action] {
-        if key == "u", case .audit(let record) = entry.kind {
+        if key == "u", isAudit, case .audit(let record) = entry.kind {
             return [.dismiss, .command(Command(.undo, [String(record.id)]))]
         }
         return box.handle(key, model)

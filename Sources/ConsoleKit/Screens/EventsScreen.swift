@@ -94,7 +94,7 @@ struct EventsScreen: TableScreen {
         guard let id = selected(model), let entry = model.journal.entries.first(where: { $0.id == id }) else {
             return nil
         }
-        if case .audit(let record) = entry.kind { return "selvage undo \(record.id)" }
+        if case .audit(let record) = entry.kind, !record.isRefused { return "selvage undo \(record.id)" }
         return "selvage events"
     }
 }

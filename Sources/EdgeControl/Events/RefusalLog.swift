@@ -1,5 +1,5 @@
 public import EdgeCore
-public import Shared
+import Shared
 import Synchronization
 
 /// Takes refused writes into the audit trail: `RefusalMachine` decides, this writes, a second later at most and never

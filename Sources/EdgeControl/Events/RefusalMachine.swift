@@ -24,6 +24,8 @@ struct RefusalMachine: Sendable {
     private struct Entry {
         var record: AuditRecord
         var since: WallTime
+        /// Counts up with each new entry.
+        var number: UInt64
         /// Whether the store does not have it as it is.
         var isDue = true
         var isBeingStored = false
@@ -31,6 +33,7 @@ struct RefusalMachine: Sendable {
 
     private var entries: [Key: Entry] = [:]
     private var counts: [String: Int] = [:]
+    private var lastNumber: UInt64 = 0
     private var swept = WallTime(seconds: 0)
 
     /// How many are open now.
@@ -51,11 +54,12 @@ struct RefusalMachine: Sendable {
             return
         }
         counts[key.principal, default: 0] += 1
+        lastNumber += 1
         entries[key] = Entry(
             record: AuditRecord(
                 id: 0, at: now.text, principal: key.principal, origin: origin, command: key.command,
                 revision: revision, changes: [], status: key.status, errorCode: key.code, count: 1,
-                lastAt: now.text), since: now)
+                lastAt: now.text), since: now, number: lastNumber)
     }
 
     /// Under which key it is counted.
@@ -86,13 +90,12 @@ struct RefusalMachine: Sendable {
 
     /// What the store has to be told, oldest first. Nothing of it is told again before `stored` or `failed`.
     mutating func due() -> [(key: Key, record: AuditRecord)] {
-        var found: [(key: Key, record: AuditRecord)] = []
-        for (key, entry) in entries where entry.isDue && !entry.isBeingStored {
-            found.append((key, entry.record))
+        let waiting = entries.filter { $0.value.isDue && !$0.value.isBeingStored }
+        for key in waiting.keys {
             entries[key]?.isDue = false
             entries[key]?.isBeingStored = true
         }
-        return found.sorted { ($0.record.at, $0.key.command) < ($1.record.at, $1.key.command) }
+        return waiting.sorted { $0.value.number < $1.value.number }.map { ($0.key, $0.value.record) }
     }
 
     mutating func stored(_ key: Key, id: UInt64) {

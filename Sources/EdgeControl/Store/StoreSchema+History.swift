@@ -173,10 +173,11 @@ extension StoreSchema {
                     SELECT object, min(revision) AS low, max(revision) AS high FROM change
                     WHERE revision > ?1 AND revision <= ?2 AND (?3 IS NULL OR object = ?3 OR parent = ?3)
                         AND object > ?4
-                    GROUP BY object ORDER BY object LIMIT ?5) AS touched
+                    GROUP BY object) AS touched
                 JOIN change AS one ON one.object = touched.object AND one.revision = touched.low
                 JOIN change AS two ON two.object = touched.object AND two.revision = touched.high
-                ORDER BY touched.object
+                WHERE one.before IS NOT NULL OR two.after IS NOT NULL
+                ORDER BY touched.object LIMIT ?5
                 """,
             arguments: [
                 Int64(clamping: range.after), Int64(clamping: range.through), range.object, after ?? "",
