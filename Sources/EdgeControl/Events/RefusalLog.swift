@@ -54,7 +54,7 @@ public final class RefusalLog: Sendable {
 
     private static func stranger(_ request: HandlerRequest) -> String {
         if let peer = request.peer { return "uid:\(peer.uid)" }
-        return "unknown"
+        return request.client.map { "address:\($0)" } ?? "unknown"
     }
 
     /// Writes what is due. When it returns, the trail has every refusal noted before.

@@ -4,7 +4,7 @@ import Shared
 /// Earlier revisions: who made them, what they held, and going back.
 enum HistoryOperations {
     static func all(_ service: ConfigurationService) -> [Operation] {
-        let revisions = Revisions(service: service)
+        let revisions = { @Sendable (call: OperationCall) in Revisions(service: service, role: call.principal.role) }
         return [
             Operation(
                 "GET", "/selvage/revisions", role: .viewer,
@@ -13,7 +13,7 @@ enum HistoryOperations {
                     gives: .object(SelvageShapes.revisions))
             ) { call in
                 return try .json(
-                    encoding: await revisions.list(
+                    encoding: await revisions(call).list(
                         limit: try Queries.limit(call, standard: 100, most: Revisions.maximumPage),
                         before: try Queries.number("before", call)), as: SelvageShapes.revisions)
             },
@@ -24,7 +24,7 @@ enum HistoryOperations {
                     query: SelvageShapes.pageQuery, gives: .object(SelvageShapes.history))
             ) { call in
                 return try .json(
-                    encoding: await revisions.history(
+                    encoding: await revisions(call).history(
                         of: call.parameter("id"),
                         limit: try Queries.limit(call, standard: 100, most: Revisions.maximumPage),
                         before: try Queries.number("before", call)), as: SelvageShapes.history)
@@ -36,7 +36,7 @@ enum HistoryOperations {
                     gives: .object(SelvageShapes.difference))
             ) { call in
                 return try .json(
-                    encoding: await revisions.difference(
+                    encoding: await revisions(call).difference(
                         from: try revision(call, "from"), to: try revision(call, "to"),
                         limit: try Queries.limit(call, standard: 100, most: Revisions.maximumPage),
                         after: try call.single("after")), as: SelvageShapes.difference)

@@ -74,6 +74,11 @@ struct Revert: Sendable {
         change.kind.map { Resources.of($0).access.write < .admin } ?? true
     }
 
+    private var author: ConfigurationService.Author {
+        ConfigurationService.Author(
+            principal: call.principal.name, origin: "revert", command: command, role: call.principal.role)
+    }
+
     private func apply(_ wanted: Wanted, _ draft: inout ConfigurationDraft) throws {
         guard draft.base.revision == wanted.current else {
             throw Fault(nil, "The configuration is being changed by another server. Try again.", status: 503)
@@ -91,8 +96,6 @@ struct Revert: Sendable {
     }
 
     private func write(_ wanted: Wanted) -> ConfigurationService.Write<Done> {
-        let author = ConfigurationService.Author(
-            principal: call.principal.name, origin: "revert", command: command, role: call.principal.role)
         return ConfigurationService.Write(author: author) { draft in
             try conditions.check(draft.base)
             try apply(wanted, &draft)
@@ -111,7 +114,10 @@ struct Revert: Sendable {
             var faults: [any Error] = []
             do { try conditions.check(draft.base) } catch { faults.append(error) }
             do {
-                try draft.attempt { try apply(wanted, &$0) }
+                try draft.attempt { draft in
+                    try apply(wanted, &draft)
+                    try author.checkRole(draft.changes)
+                }
                 _ = try conditions.plan(draft, command: command, by: call.principal, service)
             } catch {
                 faults.append(error)

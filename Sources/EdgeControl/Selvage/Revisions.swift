@@ -5,6 +5,8 @@ import Shared
 struct Revisions: Sendable {
     static let maximumPage = 1000
     let service: ConfigurationService
+    /// Who asks: objects that they may not read are not shown.
+    var role = Role.viewer
 
     // MARK: What there is
 
@@ -28,7 +30,9 @@ struct Revisions: Sendable {
         let revisions = try await service.store.history(of: id, limit: limit + 1, before: before)
         let state = service.state
         let view = ConfigurationView(state: state, baseURL: "", nestsRoutes: false)
-        guard let kind = state[id]?.kind ?? revisions.first?.change.kind else { throw APIErrorBody.notFound }
+        guard let kind = state[id]?.kind ?? revisions.first?.change.kind, mayRead(kind) else {
+            throw APIErrorBody.notFound
+        }
         let page = revisions.prefix(limit).map { revision in
             ObjectRevisionListing(
                 revision: revision.record.revision, at: revision.record.at, principal: revision.record.principal,
@@ -39,6 +43,8 @@ struct Revisions: Sendable {
             kind: kind.rawValue, id: id, exists: state[id] != nil, history: page,
             nextBefore: revisions.count > limit ? page.last?.revision : nil)
     }
+
+    private func mayRead(_ kind: ObjectKind) -> Bool { Resources.of(kind).access.read <= role }
 
     private static func kind(of change: ObjectChange) -> ObjectChangeKind {
         change.before == nil ? .added : change.after == nil ? .removed : .changed
@@ -57,7 +63,9 @@ struct Revisions: Sendable {
         if from > to { changes = changes.map { ObjectChange(before: $0.after, after: $0.before) } }
         let view = ConfigurationView(state: state, baseURL: "", nestsRoutes: false)
         return ConfigurationDiff(
-            from: from, to: to, objects: changes.compactMap { Revisions.difference($0, view) }, nextAfter: next)
+            from: from, to: to,
+            objects: changes.filter { $0.kind.map(mayRead) ?? false }.compactMap { Revisions.difference($0, view) },
+            nextAfter: next)
     }
 
     /// `nil` for an object that is the same in both, or is in neither.

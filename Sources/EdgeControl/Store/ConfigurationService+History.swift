@@ -115,7 +115,9 @@ extension ConfigurationService {
     /// Takes a request that was answered with an error into the audit trail if it was one to write.
     public func note(refused request: HandlerRequest, _ principal: Principal?, _ error: APIErrorBody) {
         refusals.note(
-            request, principal: principal?.name, origin: "socket", status: error.statusCode, code: error.errorCode,
+            request, principal: principal?.name,
+            origin: principal?.origin ?? (request.peer == nil ? "api" : "socket"), status: error.statusCode,
+            code: error.errorCode,
             revision: revision)
     }
 
