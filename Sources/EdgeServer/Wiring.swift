@@ -88,7 +88,8 @@ struct RunningServer: Sendable {
     ) throws -> ConfigurationService {
         let settings = core.settings
         let events = core.events
-        let store = try SQLiteStore(path: settings.dataFolder + "/configuration.sqlite")
+        let store = try SQLiteStore(
+            path: settings.dataFolder + "/configuration.sqlite", keeping: settings.history)
         let catalogue = Catalogue(
             modules: StandardModules.registry, tcpPorts: settings.tcp?.ports,
             publicName: settings.tcp?.publicHost ?? settings.node, regions: settings.regions, owners: owners,

@@ -30,6 +30,9 @@ public struct TransportSettings: Sendable {
     public var maxStreams: UInt32 = 128
     /// A request's body to a handler (the admin API).
     public var maxHandlerBody = 1 << 20
+    /// Paths that take a larger body. Of clients whom nobody vouches for, no more than half of what may be received
+    /// from all of them at once.
+    public var largeHandlerBodies: [String: Int] = [:]
 
     // Upstream pools.
     /// Idle connections kept per loop and target, and for how long.

@@ -3,6 +3,9 @@ import Shared
 
 /// What lies below `/selvage/` and belongs to the configuration.
 public enum ConfigurationOperations {
+    /// Paths whose requests may have a larger body than others, in bytes: an import is one request.
+    public static let largeBodies = ["/selvage/apply": Apply.maximumBody]
+
     public static func all(_ service: ConfigurationService) -> [Operation] {
         reads(service) + writes(service) + HistoryOperations.all(service)
     }

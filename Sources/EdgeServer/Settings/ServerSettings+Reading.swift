@@ -1,3 +1,4 @@
+import EdgeControl
 import EdgeCore
 import Shared
 
@@ -38,6 +39,7 @@ extension ServerSettings {
         settings.listeners = readListeners(&top)
         if var tcp = top.section("tcp") { settings.tcp = readTCP(&tcp) }
         if var limits = top.section("limits") { settings.limits = readLimits(&limits) }
+        if var history = top.section("history") { settings.history = readHistory(&history) }
         if var timeouts = top.section("timeouts") { settings.timeouts = readTimeouts(&timeouts) }
         if var upstream = top.section("upstream") { settings.upstream = readUpstream(&upstream) }
         return settings
@@ -188,6 +190,14 @@ extension ServerSettings {
         limits.adminBodyBytes = table.size("admin_body_bytes", limits.adminBodyBytes, 4096...64 << 20)
         table.finish()
         return limits
+    }
+
+    private static func readHistory(_ table: inout SettingsTable) -> HistoryLimits {
+        var history = HistoryLimits()
+        history.writes = table.integer("writes", 1...1_000_000) ?? history.writes
+        history.bytes = table.size("bytes", history.bytes, 1 << 20...64 << 30)
+        table.finish()
+        return history
     }
 
     private static func readTimeouts(_ table: inout SettingsTable) -> Timeouts {

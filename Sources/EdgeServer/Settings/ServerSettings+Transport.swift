@@ -1,3 +1,4 @@
+import EdgeControl
 import EdgeCore
 import EdgeTransport
 import Foundation
@@ -27,6 +28,7 @@ extension ServerSettings {
         transport.queueHighWater = limits.queueBytes
         transport.maxStreams = UInt32(clamping: limits.h2Streams)
         transport.maxHandlerBody = limits.adminBodyBytes
+        transport.largeHandlerBodies = ConfigurationOperations.largeBodies
         transport.idleUpstreams = upstream.idleConnections
         transport.upstreamIdleTimeout = upstream.idle.milliseconds
         transport.tcpAddresses = (tcp?.addresses ?? []).compactMap { IPAddress($0) }

@@ -1,3 +1,4 @@
+import EdgeControl
 import Shared
 
 /// What the process reads once at start, from the file that `--config` names. Every value has a default that suits
@@ -16,6 +17,8 @@ struct ServerSettings: Sendable {
     /// Where TCP edges may listen; `nil` when this server offers no TCP addresses.
     var tcp: TCPAddresses?
     var limits = Limits()
+    /// How much of the configuration's past is kept.
+    var history = HistoryLimits()
     var timeouts = Timeouts()
     var upstream = Upstream()
 

@@ -12,6 +12,14 @@ final class HandlerExchange: Exchange {
     private var waiting: CheckedContinuation<Bool, Never>?
     /// How much of the loop's store for bodies of strangers this exchange holds.
     private var held = 0
+    private lazy var bodyLimit: Int = {
+        let settings = loop.service.settings
+        guard let large = settings.largeHandlerBodies[view.request.text(view.request.path)] else {
+            return settings.maxHandlerBody
+        }
+        let most = facts?.peer == nil ? loop.service.maximumHandlerBodyBytes / 2 : large
+        return max(settings.maxHandlerBody, min(large, most))
+    }()
 
     init(loop: EventLoop, handler: @escaping RequestHandler) {
         self.handler = handler
@@ -29,7 +37,7 @@ final class HandlerExchange: Exchange {
 
     override func receiveBody(_ bytes: UnsafeRawBufferPointer) {
         guard !isRefused else { return }
-        guard body.count + bytes.count <= loop.service.settings.maxHandlerBody else { return refuse(.bodyTooLarge) }
+        guard body.count + bytes.count <= bodyLimit else { return refuse(.bodyTooLarge) }
         // The kernel vouches for who is at a Unix socket. Of all others nobody knows yet who they are.
         if facts?.peer == nil {
             let isRoom = loop.service.handlerBodyBytes + bytes.count <= loop.service.maximumHandlerBodyBytes
