@@ -90,10 +90,10 @@ extension HeadlessRun {
 
     private func summarise(_ document: JSON) {
         for fault in document["faults"]?.arrayValue ?? [] {
-            let place = fault["operation"].map { "operation \($0.text) " } ?? ""
+            let place = fault["operation"]?.intValue.map { "operation \($0) " } ?? ""
             let line = ["method", "path"].compactMap { fault[$0]?.stringValue }.joined(separator: " ")
             let code = fault["error_code"]?.stringValue.map { " \($0)" } ?? ""
-            let cause = fault["because_of"].map { " (because of operation \($0.text))" } ?? ""
+            let cause = fault["because_of"]?.intValue.map { " (because of operation \($0))" } ?? ""
             out(
                 Report.clean(
                     "\(place)\(line): \(fault["status"]?.text ?? "")\(code) \(fault["msg"]?.stringValue ?? "")\(cause)")
@@ -109,10 +109,11 @@ extension HeadlessRun {
     /// One object of a difference or of a list of changes.
     private func show(_ change: JSON) {
         if options.format == .json || options.format == .jsonl { return out(change.text) }
-        let word = change["before"] == nil ? "+" : change["after"] == nil ? "-" : "~"
+        let isAbsent = { (name: String) in change[name]?.isNull ?? true }
+        let word = isAbsent("before") ? "+" : isAbsent("after") ? "-" : "~"
         out(Report.clean("\(word) \(change["kind"]?.stringValue ?? "") \(change["id"]?.stringValue ?? "")"))
         for field in change["fields"]?.arrayValue ?? [] {
-            let value = { (name: String) in field[name]?.text ?? "nothing" }
+            let value = { (name: String) in field[name].flatMap { $0.isNull ? nil : $0.text } ?? "nothing" }
             out(Report.clean("    \(field["path"]?.stringValue ?? ""): \(value("before")) -> \(value("after"))"))
         }
         if change["secret_changed"]?.boolValue == true { out("    a secret is different") }

@@ -115,8 +115,8 @@ import Testing
         #expect(answer["revision"] == 0)
         let changes = answer["changes"]?.arrayValue ?? []
         #expect(changes.count == 7)
-        #expect(changes.allSatisfy { $0["before"] == nil && $0["after"] != nil })
-        #expect(answer["results"]?.arrayValue?.allSatisfy { $0["body"] == nil } == true)
+        #expect(changes.allSatisfy { $0["before"]?.isNull == true && $0["after"]?.isNull == false })
+        #expect(answer["results"]?.arrayValue?.allSatisfy { $0["body"]?.isNull == true } == true)
         #expect(room.service.revision == 0)
         #expect(room.service.state.count == 0)
         #expect(room.dataPlane.count == published)
