@@ -18,7 +18,6 @@ struct CommandLineOptions {
     var wait = false
     var dryRun = false
     var ascii = false
-    var dryRun = false
     var wantsHelp = false
     var wantsVersion = false
     var words: [String] = []
@@ -62,7 +61,6 @@ struct CommandLineOptions {
         case "--wait": wait = true
         case "--dry-run": dryRun = true
         case "--ascii": ascii = true
-        case "--dry-run": dryRun = true
         case "--help", "-h": wantsHelp = true
         case "--version": wantsVersion = true
         case "--yes", "-y": yes = inline ?? ""
@@ -131,10 +129,9 @@ struct CommandLineOptions {
             "  -o FORMAT          table, json, jsonl or tsv",
             "  --if-match N       weight set: only if the backend's revision still is N;",
             "                     apply, revert: only if the configuration's is",
-            "  --dry-run          apply, revert: say what would change, and what speaks against it",
+            "  --dry-run          apply, revert, import: say what would change, and what speaks against it",
             "  --guard 30s        weight set: put back by itself unless kept",
             "  --guard-err 2%     ... or when more than this fails",
-            "  --dry-run          import: say what would be made, and what is in the way",
             "  --wait             weight set: wait for the guard's end",
             "  --yes[=NAME]       go on where the screen would ask; =NAME to delete", "", "Exit codes:",
             "  0 done  2 usage  3 conflict  4 unreachable  5 outcome unknown  6 not allowed  7 rolled back  8 invalid",
