@@ -3,14 +3,17 @@ import Shared
 
 /// The public API's operations, made of the resources' lists, reads and edits.
 public enum ResourceOperations {
-    /// Every operation on the configuration's objects.
+    /// Every operation on the configuration's objects, and on what agents have here.
     public static func all(_ service: ConfigurationService) -> [Operation] {
-        Resources.all.flatMap { resource in
+        let stored = Resources.all.flatMap { resource in
             let access = resource.access
             return resource.lists(service.catalogue).map { operation($0, service, role: access.read) }
                 + resource.reads(service.catalogue).map { operation($0, service, role: access.read) }
                 + resource.edits(service.catalogue).map { operation($0, service, role: access.write) }
         }
+        let tunnels = TunnelOperations(service.catalogue.tunnels)
+        return stored + tunnels.lists.map { operation($0, service, role: .viewer) }
+            + tunnels.reads.map { operation($0, service, role: .viewer) } + tunnels.requests
     }
 
     static func edits(_ catalogue: Catalogue) -> PathTable<Edit> {

@@ -88,10 +88,15 @@ struct EdgeWrites: Sendable {
     // MARK: What `Resource` asks
 
     static func names(of object: ConfigurationObject) -> [ObjectName] {
-        Hostports.of(object).map { hostport in
-            ObjectName(
-                text: "hostport/\(hostport)",
-                taken: Fault(7122, "The hostport '\(hostport)' is already used by another edge."))
+        Hostports.of(object).flatMap { hostport in
+            let endpoint = EndpointEntry.id(of: hostport, on: object)
+            return [
+                ObjectName(
+                    text: "hostport/\(hostport)",
+                    taken: Fault(
+                        7122, "The hostport '\(hostport)' is already used by another edge or cloud endpoint.")),
+                ObjectName(text: EndpointEntry.name(endpoint), taken: Fault(nil, "\(endpoint) exists already.")),
+            ]
         }
     }
 

@@ -35,7 +35,11 @@ struct ListOperation: Sendable {
         includes: @escaping @Sendable (ConfigurationObject) -> Bool = { _ in true }
     ) {
         self.init(path, key: key, of: item, takesFilter: takesFilter) { view, scope in
-            let objects = view.state.newestFirst(kind, before: scope.before).lazy.filter(includes)
+            let position = scope.before.flatMap { view.state.position(of: $0) }
+            // An object that is long gone: its identifier still tells the second in which it was made.
+            let bound = position == nil ? scope.before : nil
+            let objects = view.state.newest(kind, below: position).lazy
+                .filter { object in (bound.map { object.id < $0 } ?? true) && includes(object) }
             return AnySequence(objects.map { object in ListElement(id: object.id) { view.document(object) } })
         }
     }
@@ -70,14 +74,4 @@ struct ListElement {
     let id: String
     /// As the API answers it.
     let document: () -> JSON
-}
-
-extension ConfigurationState {
-    /// Objects of a kind, newest first, from the one before `before` on.
-    func newestFirst(_ kind: ObjectKind, before: String?) -> some Sequence<ConfigurationObject> {
-        let position = before.flatMap { self.position(of: $0) }
-        // The object is long gone: its identifier still tells the second in which it was made.
-        let bound = position == nil ? before : nil
-        return newest(kind, below: position).lazy.filter { object in bound.map { object.id < $0 } ?? true }
-    }
 }

@@ -14,6 +14,8 @@ public struct Catalogue: Sendable {
     public let live: LiveLookup
     /// The certificate with which this server signs SAML requests; empty without one.
     public let signingCertificatePEM: String
+    /// Agents and their tunnels.
+    public let tunnels: any TunnelDirectory
     /// Made once: every document that is checked or shown goes by them.
     let slots: [ModuleOwner: [ModuleSlot]]
     /// Who may answer for API keys and credentials.
@@ -22,7 +24,8 @@ public struct Catalogue: Sendable {
     public init(
         modules: ModuleRegistry, tcpPorts: ClosedRange<UInt16>?, publicName: String,
         regions: [Region] = [Region("us")], owners: Owners = .none, live: LiveLookup = .nothing,
-        signingCertificatePEM: String = ""
+        signingCertificatePEM: String = "",
+        tunnels: any TunnelDirectory = EmptyTunnelDirectory()
     ) {
         self.owners = owners
         self.modules = modules
@@ -31,6 +34,7 @@ public struct Catalogue: Sendable {
         self.regions = regions
         self.live = live
         self.signingCertificatePEM = signingCertificatePEM
+        self.tunnels = tunnels
         let owners = EdgeKind.allCases.map(ModuleOwner.edge) + [.route]
         slots = Dictionary(uniqueKeysWithValues: owners.map { ($0, ModuleSlot.make($0, modules)) })
     }
@@ -95,6 +99,7 @@ enum Resources {
         HTTPSRoutes.self,
         TLSEdges.self,
         TCPEdges.self,
+        Endpoints.self,
         BackendObjects.self,
         ReservedDomains.self,
         ReservedAddresses.self,

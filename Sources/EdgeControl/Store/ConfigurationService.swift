@@ -170,7 +170,7 @@ public final class ConfigurationService: Sendable {
     ) throws(Fault) -> (after: Published, compilation: Compilation) {
         var after = before
         after.state = draft.committed()
-        let touched = ConfigurationService.touched(draft.changes)
+        let touched = ConfigurationService.touched(draft.changes, in: after.state)
         after.configuration.update(touched, from: after.state)
         let compilation = compiler.prepare(after.configuration, touched: touched, previous: before.snapshot)
         let faults = ConfigurationService.faults(of: compilation, touched: touched, before: before)
@@ -196,16 +196,21 @@ public final class ConfigurationService: Sendable {
         let before = published.withLock { $0 }
         var draft = ConfigurationDraft(base: before.state, effects: effects, principal: principal)
         let result = try body(&draft)
-        let touched = ConfigurationService.touched(draft.changes)
+        let state = draft.committed()
+        let touched = ConfigurationService.touched(draft.changes, in: state)
         var configuration = before.configuration
-        configuration.update(touched, from: draft.committed())
+        configuration.update(touched, from: state)
         let compilation = compiler.forRehearsal.prepare(
             configuration, touched: touched, previous: before.snapshot)
         return (result, draft, ConfigurationService.faults(of: compilation, touched: touched, before: before))
     }
 
-    private static func touched(_ changes: [ObjectChange]) -> Set<String> {
-        Set(changes.flatMap { [$0.id, $0.before?.parent, $0.after?.parent].compactMap(\.self) })
+    private static func touched(_ changes: [ObjectChange], in state: ConfigurationState) -> Set<String> {
+        Set(
+            changes.flatMap { change in
+                [change.id, change.before?.parent, change.after?.parent].compactMap(\.self)
+                    + Endpoints.neighbours(of: change, in: state)
+            })
     }
 
     private func transaction(

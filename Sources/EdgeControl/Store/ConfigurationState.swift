@@ -14,6 +14,8 @@ public struct ConfigurationState: Sendable {
     private var children: PersistentTable<String, [String]> = [:]
     /// Names that only one object may have, e.g. `domain/www.example.com`, and which one has it.
     private var owners: PersistentTable<String, String> = [:]
+    /// Names that several objects may have, as long as none has them for itself.
+    private var sharers: PersistentTable<String, PersistentSet<String>> = [:]
     /// What an object refers to, as when it was put, and who refers to an object.
     private var mentions: PersistentTable<String, [String]> = [:]
     private var referrers: PersistentTable<Mention, PersistentSet<String>> = [:]
@@ -64,6 +66,12 @@ public struct ConfigurationState: Sendable {
 
     func owner(of name: String) -> String? { owners[name] }
 
+    /// Everything that has a name, ordered by identifier: its owner, or all who share it.
+    func holders(of name: String) -> [String] {
+        if let owner = owners[name] { return [owner] }
+        return sharers[name]?.sorted() ?? []
+    }
+
     /// Objects of one kind that refer to `id`, ordered by identifier.
     func referrers(of id: String, kind: ObjectKind) -> [String] {
         (referrers[Mention(id: id, kind: kind)] ?? PersistentSet()).sorted()
@@ -112,9 +120,14 @@ public struct ConfigurationState: Sendable {
         let resource = Resources.of(object.kind)
         let names = resource.names(of: object)
         for name in names where (owners[name.text] ?? object.id) != object.id { throw name.taken }
+        for name in names where !name.isShared {
+            if sharers[name.text]?.contains(where: { $0 != object.id }) == true { throw name.taken }
+        }
         let old = self[object.id]
         if let old { unlink(old) }
-        for name in names { owners[name.text] = object.id }
+        for name in names {
+            if name.isShared { sharers.insert(object.id, at: name.text) } else { owners[name.text] = object.id }
+        }
         let mentioned = resource.references(of: object, in: self).map(\.id)
         mentions[object.id] = mentioned.isEmpty ? nil : mentioned
         for id in mentioned { referrers.insert(object.id, at: Mention(id: id, kind: object.kind)) }
@@ -161,21 +174,24 @@ public struct ConfigurationState: Sendable {
     }
 
     private mutating func unlink(_ object: ConfigurationObject) {
-        for name in Resources.of(object.kind).names(of: object) where owners[name.text] == object.id {
-            owners[name.text] = nil
+        for name in Resources.of(object.kind).names(of: object) {
+            if owners[name.text] == object.id { owners[name.text] = nil }
+            if name.isShared { sharers.remove(object.id, at: name.text) }
         }
         for id in mentions[object.id] ?? [] { referrers.remove(object.id, at: Mention(id: id, kind: object.kind)) }
     }
 }
 
-/// A name that only one object may have.
+/// A name that only one object may have, or only objects that share it.
 struct ObjectName: Sendable {
     let text: String
+    let isShared: Bool
     private let complaint: @Sendable () -> Fault
 
     /// - Parameter taken: what is said to the second one; made only then.
-    init(text: String, taken: @escaping @autoclosure @Sendable () -> Fault) {
+    init(text: String, isShared: Bool = false, taken: @escaping @autoclosure @Sendable () -> Fault) {
         self.text = text
+        self.isShared = isShared
         complaint = taken
     }
 

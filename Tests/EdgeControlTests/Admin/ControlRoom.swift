@@ -48,6 +48,7 @@ final class ControlRoom: Sendable {
     init(
         folder: String? = nil, tcpPorts: ClosedRange<UInt16> = 20000...20003, at start: Int64 = 1_800_000_000,
         requestsPerMinute: Int = 0, concurrentRequests: Int = 64, keeping limits: HistoryLimits = HistoryLimits(),
+        tunnels: any TunnelDirectory = EmptyTunnelDirectory(),
         store wrap: (SQLiteStore) -> any ConfigurationStore = { $0 }
     ) async throws {
         ownsFolder = folder == nil
@@ -59,8 +60,8 @@ final class ControlRoom: Sendable {
         let authority = try InternalAuthority(folder: self.folder, now: WallTime(seconds: start))
         let rules = AccessRules(owner: 0, operators: [1001], viewers: [1002], authority: authority)
         let catalogue = Catalogue(
-            modules: StandardModules.registry, tcpPorts: tcpPorts, publicName: "edge.example.net",
-            owners: rules.owners)
+            modules: StandardModules.registry, tcpPorts: tcpPorts, publicName: "edge.example.net", owners: rules.owners,
+            tunnels: tunnels)
         let service = ConfigurationService(
             store: wrap(try SQLiteStore(path: self.folder + "/selvage.db", keeping: limits)), catalogue: catalogue,
             authority: authority,
