@@ -170,7 +170,7 @@ extension EndToEnd {
         }
 
         /// The official client, with scripts that walk through the resources.
-        @Test(.enabled(if: EndToEnd.hasPython), arguments: ["api_client.py", "api_resources.py"])
+        @Test(.enabled(if: EndToEnd.hasPython), arguments: ["api_client.py", "api_endpoints.py", "api_resources.py"])
         func `the official Python client works for every resource that is served`(script: String) async throws {
             let command = try await EndToEnd.onThread {
                 let server = try ServerProcess()
