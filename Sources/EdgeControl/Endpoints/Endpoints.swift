@@ -265,7 +265,7 @@ enum Endpoints: Resource {
         guard let module = catalogue.modules[module] else {
             throw Fault(nil, "The module \(module) is not available in this version of the server.")
         }
-        var kept = try module.normalise(["value": .string(text)])
+        var kept = try module.normalise(["value": .string(text)], on: edge)
         kept["enabled"] = true
         return kept
     }

@@ -36,6 +36,7 @@ enum Samples {
             "/edges/https/{edge_id}/routes",
             ["match_type": "path_prefix", "match": "/", "backend": ["backend_id": "@/backends/static"]]
         ),
+        ("/endpoints", ["url": "http://www.example.com", "type": "cloud", "traffic_policy": "{}"]),
         ("/edges/tls", ["backend": ["backend_id": "@/backends/static"]]),
         ("/edges/tcp", ["backend": ["backend_id": "@/backends/static"]]),
     ]

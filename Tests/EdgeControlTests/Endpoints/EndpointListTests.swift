@@ -40,7 +40,7 @@ import Testing
         _ = try await room.call("PATCH", "/edges/tls/\(tls)", ["hostports": ["b.example.com:443"]])
         #expect(try await room.call("GET", "/endpoints/\(Self.ids(list)[1])").status == 404)
         #expect(try await room.call("GET", "/endpoints/\(second)")["url"] == "tls://b.example.com")
-        let again = try await ControlRoom(folder: room.folder, modules: PolicyStandIn.registry)
+        let again = try await ControlRoom(folder: room.folder)
         #expect(try await again.call("GET", "/endpoints/\(second)")["edge"]?["id"] == .string(tls))
         _ = try await room.call("DELETE", "/edges/tls/\(tls)")
         #expect(try await room.call("GET", "/endpoints/\(second)").status == 404)
@@ -62,7 +62,9 @@ import Testing
     @Test(arguments: [1, 2, 3, 100])
     func `pages go through cloud endpoints and edges by age, without a gap or a double`(limit: Int) async throws {
         let room = try await EndpointTests.room()
-        for name in "abcdefgh" { _ = try await room.make("/reserved_domains", ["domain": .string("\(name).example.com")]) }
+        for name in "abcdefgh" {
+            _ = try await room.make("/reserved_domains", ["domain": .string("\(name).example.com")])
+        }
         _ = try await room.make(
             "/edges/tls", ["hostports": ["a.example.com:443", "b.example.com:443", "c.example.com:443"]])
         _ = try await room.make("/endpoints", EndpointTests.body("https://d.example.com"))

@@ -1,5 +1,4 @@
 import EdgeCore
-import EdgeModules
 import Shared
 import Synchronization
 import Testing
@@ -13,7 +12,7 @@ import Testing
         "principal", "traffic_policy", "bindings", "tunnel_session", "uri", "name", "pooling_enabled",
     ]
 
-    static func room() async throws -> ControlRoom { try await ControlRoom(modules: PolicyStandIn.registry) }
+    static func room() async throws -> ControlRoom { try await ControlRoom() }
 
     static func body(_ url: String, _ more: [String: JSON] = [:]) -> JSON {
         let base: [String: JSON] = ["url": .string(url), "type": "cloud", "traffic_policy": "{}"]
@@ -181,29 +180,8 @@ import Testing
             inner.status == 201 && inner["domain"] == .null && inner["bindings"] == ["internal"], "\(inner.body.text)")
         #expect(room.dataPlane.last?.edges.count == 2)
         // The same after a restart.
-        let again = try await ControlRoom(folder: room.folder, modules: PolicyStandIn.registry)
+        let again = try await ControlRoom(folder: room.folder)
         #expect(again.dataPlane.last?.hosts.lookup("app.example.com")?.id.rawValue == http)
         #expect(try await again.call("GET", "/endpoints/\(http)").status == 200)
-    }
-}
-
-/// Stands in for the module where the registry does not have it.
-final class PolicyStandIn: TrafficModule {
-    static let name = "traffic_policy"
-    static let edgeKinds: Set<EdgeKind> = [.https, .tls, .tcp]
-    static let phases: ModulePhases = [.connection, .request]
-    static let settings = Shape("EndpointTrafficPolicy", [Shape.Field("value", .text, required: true)])
-    static let example: JSON = ["value": "{}"]
-
-    static func normalise(_ settings: JSON) throws(Fault) -> JSON {
-        guard settings["value"]?.stringValue?.contains("[") == false else { throw Fault(2236, "It cannot be parsed.") }
-        return settings
-    }
-
-    init(settings: JSON, environment: ModuleEnvironment) throws(Fault) {}
-
-    static var registry: ModuleRegistry {
-        let standard = StandardModules.registry
-        return standard[name] == nil ? ModuleRegistry(standard.modules + [PolicyStandIn.self]) : standard
     }
 }
