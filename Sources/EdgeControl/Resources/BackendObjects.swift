@@ -69,7 +69,7 @@ enum BackendObjects: Resource {
         let settings = object.document["settings"] ?? [:]
         var fields = settings.objectValue ?? [:]
         // A record says what was configured, not what happened to be connected.
-        let lookup = view.isRecord ? LiveLookup.nothing : view.state.catalogue.live
+        let lookup = view.isRecord ? LiveLookup.nothing : view.state.catalogue.tunnels.lookup
         let live = type(of: object)?.live(settings, lookup, baseURL: view.baseURL) ?? [:]
         fields.merge(live) { kept, _ in kept }
         return view.frame(object, fields)

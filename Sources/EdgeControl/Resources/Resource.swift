@@ -10,8 +10,6 @@ public struct Catalogue: Sendable {
     public let publicName: String
     /// Where this server takes traffic in, in the order of its settings.
     public let regions: [Region]
-    /// Who is connected, for answers.
-    public let live: LiveLookup
     /// The certificate with which this server signs SAML requests; empty without one.
     public let signingCertificatePEM: String
     /// Agents and their tunnels.
@@ -23,7 +21,7 @@ public struct Catalogue: Sendable {
 
     public init(
         modules: ModuleRegistry, tcpPorts: ClosedRange<UInt16>?, publicName: String,
-        regions: [Region] = [Region("us")], owners: Owners = .none, live: LiveLookup = .nothing,
+        regions: [Region] = [Region("us")], owners: Owners = .none,
         signingCertificatePEM: String = "",
         tunnels: any TunnelDirectory = EmptyTunnelDirectory()
     ) {
@@ -32,7 +30,6 @@ public struct Catalogue: Sendable {
         self.tcpPorts = tcpPorts
         self.publicName = publicName.lowercased()
         self.regions = regions
-        self.live = live
         self.signingCertificatePEM = signingCertificatePEM
         self.tunnels = tunnels
         let owners = EdgeKind.allCases.map(ModuleOwner.edge) + [.route]

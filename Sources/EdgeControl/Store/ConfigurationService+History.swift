@@ -5,6 +5,7 @@ public import Shared
 extension ConfigurationService {
     /// What the server itself writes is under this name in the audit trail.
     static let ownName = "selvage"
+    private var renewalsPerWrite: Int { 50 }
 
     /// Puts the objects of an audited write back as they were before it.
     /// - Throws: 404 when the record's documents are not kept, 412 when an object has changed since.
@@ -56,12 +57,25 @@ extension ConfigurationService {
             // Both are RFC 3339 in UTC with four-digit years, which sort as they follow each other.
             return due <= now
         }
-        guard state.objects(.reservedDomain).contains(where: { isDue($0, state) }) else { return [] }
+        let due = state.objects(.reservedDomain).filter { isDue($0, state) }.map(\.id)
         let author = Author(
             principal: ConfigurationService.ownName, origin: "renewal", command: "renew certificates")
-        let write = Write(author: author) { draft in
+        var renewed: [String] = []
+        // Piece by piece: other writes need not wait until thousands of keys are made.
+        for start in stride(from: 0, to: due.count, by: renewalsPerWrite) {
+            let part = due[start..<min(start + renewalsPerWrite, due.count)]
+            renewed += try await perform(renewal(of: Array(part), isDue, author)).result
+        }
+        return renewed
+    }
+
+    private func renewal(
+        of domains: [String], _ isDue: @escaping @Sendable (ConfigurationObject, ConfigurationState) -> Bool,
+        _ author: Author
+    ) -> Write<[String]> {
+        Write(author: author) { draft in
             var names: [String] = []
-            for domain in draft.state.objects(.reservedDomain) where isDue(domain, draft.state) {
+            for domain in domains.compactMap({ draft.state[$0] }) where isDue(domain, draft.state) {
                 let policy = domain.document["certificate_management_policy"] ?? .null
                 let type = policy["private_key_type"]?.stringValue.flatMap(CertificateKeyType.init(rawValue:)) ?? .ecdsa
                 let name = ReservedDomains.name(of: domain)
@@ -71,7 +85,6 @@ extension ConfigurationService {
             }
             return names
         }
-        return try await perform(write).result
     }
 }
 

@@ -17,6 +17,14 @@ public protocol TunnelDirectory: Sendable {
 extension TunnelDirectory {
     public func session(_ id: String) -> TunnelSession? { sessions().first { $0.id == id } }
     public func tunnel(_ id: String) -> Tunnel? { tunnels().first { $0.id == id } }
+
+    /// What answers about backends may show of it.
+    var lookup: LiveLookup {
+        LiveLookup { selector in
+            let matching = tunnels().filter { tunnel in selector.allSatisfy { tunnel.labels[$0.key] == $0.value } }
+            return matching.reversed().map(\.id)
+        }
+    }
 }
 
 /// What an agent can be asked to do. The raw value is the last part of the operation's path.

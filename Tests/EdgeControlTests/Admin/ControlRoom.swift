@@ -49,7 +49,6 @@ final class ControlRoom: Sendable {
         folder: String? = nil, tcpPorts: ClosedRange<UInt16> = 20000...20003, at start: Int64 = 1_800_000_000,
         requestsPerMinute: Int = 0, concurrentRequests: Int = 64, keeping limits: HistoryLimits = HistoryLimits(),
         tunnels: any TunnelDirectory = EmptyTunnelDirectory(),
-        tunnels: any TunnelDirectory = EmptyTunnelDirectory(),
         store wrap: (SQLiteStore) -> any ConfigurationStore = { $0 }
     ) async throws {
         ownsFolder = folder == nil

@@ -25,9 +25,8 @@ import Testing
     }
 
     @Test func `an answer names the tunnels that are connected, and a record does not`() throws {
-        let live = LiveLookup { $0 == ["app": "shop"] ? ["tn_1"] : [] }
         let catalogue = Catalogue(
-            modules: StandardModules.registry, tcpPorts: nil, publicName: "edge.example.net", live: live)
+            modules: StandardModules.registry, tcpPorts: nil, publicName: "edge.example.net", tunnels: OneTunnel())
         var state = ConfigurationState(catalogue: catalogue)
         let object = ConfigurationObject(
             kind: .backend, id: "bkdtg_000000000000000000000000000", position: 1, createdAt: "2027-01-15T08:00:00Z",
@@ -39,4 +38,16 @@ import Testing
         let record = ConfigurationView(state: state, baseURL: "", nestsRoutes: false).document(object)
         #expect(record["tunnels"] == [])
     }
+}
+
+private struct OneTunnel: TunnelDirectory {
+    func sessions() -> [TunnelSession] { [] }
+    func tunnels() -> [Tunnel] {
+        let time = WallTime(seconds: 1_800_000_000)
+        return [
+            Tunnel(id: "tn_2", startedAt: time, labels: ["app": "blog"]),
+            Tunnel(id: "tn_1", startedAt: time, labels: ["app": "shop", "version": "1"]),
+        ]
+    }
+    func ask(_ request: AgentRequest, of session: String) async -> Bool { false }
 }
