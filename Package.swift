@@ -118,7 +118,10 @@ let package = Package(
         ),
         .testTarget(
             name: "EdgeControlTests",
-            dependencies: ["EdgeControl", "EdgeCore", "EdgeModules", "EdgeTesting", "Shared"],
+            dependencies: [
+                "EdgeControl", "EdgeCore", "EdgeModules", "EdgeTesting", "Shared",
+                .product(name: "GRDB", package: "GRDB.swift"),
+            ],
             swiftSettings: settings
         ),
         .testTarget(name: "ConsoleKitTests", dependencies: ["ConsoleKit", "Shared"], swiftSettings: settings),
