@@ -55,6 +55,18 @@ extension EndToEnd {
             #expect(answer.field("location") == "https://app.e2e.localhost:\(port)/a?b=c")
         }
 
+        @Test func `a cloud endpoint answers 501 and names its policy, as long as that cannot act`() async throws {
+            let answer = try await EndToEnd.onThread {
+                let server = try ServerProcess()
+                _ = try server.create("/reserved_domains", ["domain": "app.e2e.localhost"])
+                _ = try server.create(
+                    "/endpoints", ["url": "https://app.e2e.localhost", "type": "cloud", "traffic_policy": "{}"])
+                return try Curl(server, domain: "app.e2e.localhost").get("/any/path")
+            }
+            #expect(answer.status == 501)
+            #expect(answer.body.contains("traffic_policy"))
+        }
+
         @Test func `an unknown path, an unknown host and a dead upstream have their codes`() async throws {
             let answers = try await EndToEnd.onThread {
                 let server = try ServerProcess()
