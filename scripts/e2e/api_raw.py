@@ -142,6 +142,7 @@ class Raw:
             assert kept._props[module] is not None and kept.metadata == name, "a module that is not named stays"
             path = f"/edges/{prefix.split('_')[0]}/{where[0]}" + (f"/routes/{where[1]}" if len(where) > 1 else "")
             self.ask("PUT", f"{path}/{module}", 400, 214, body=b'{"module":{"enabled":true}}', headers=JSON)
+            self.ask("PUT", f"{path}/{module}", 400, 214, body=b'{"colour":null}', headers=JSON)
             service.delete(*where)
             missing(service.get, *where)
             assert owner.get(*where)._props[module] is None, name

@@ -29,6 +29,9 @@ def before_call(context, case, kwargs):
     # A made-up revision is never the present one: all writes would end there.
     if "if-match" in headers and next(turns) % 8:
         del headers["if-match"]
+    # A dry run answers what is wrong with 200: that is what it is for.
+    if case.operation.path in ("/selvage/apply", "/selvage/revert") and isinstance(case.body, dict):
+        case.body.pop("dry_run", None)
     if case.method in ("DELETE", "PATCH") and case.operation.path == "/api_keys/{id}":
         case.path_parameters["id"] = "ak_" + "0" * 27
     elif case.method != "DELETE" and next(turns) % 4:

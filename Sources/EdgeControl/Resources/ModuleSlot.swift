@@ -124,11 +124,16 @@ struct ModuleSlot: Sendable {
     }
 
     private func keep(_ body: JSON?, _ module: any TrafficModule.Type, _ edge: EdgeKind) throws(Fault) -> JSON {
-        guard var members = (body ?? .object([:])).objectValue else { throw Fields.wrongType(name, "an object") }
+        let body = body ?? .null
+        guard var members = body.isNull ? [:] : body.objectValue else { throw Fields.wrongType(name, "an object") }
         let enabled = members.removeValue(forKey: "enabled") ?? .null
         guard enabled.isNull || enabled.boolValue != nil else { throw Fields.wrongType("enabled", "true or false") }
         // Who changes what was read sends all of it back.
         for field in module.answerFields { members[field.name] = nil }
+        // What is not known is refused also when it is null: `normalise` does not see it then.
+        if let unknown = members.keys.sorted().first(where: { module.settings[$0] == nil && members[$0] == .null }) {
+            throw Fault(214, "The request body has the unknown field '\(unknown.prefix(64))'.")
+        }
         // A member that is null counts as absent, as everywhere: clients write out what their callers left out.
         var kept = try module.normalise(.object(members.filter { !$0.value.isNull }), on: edge)
         kept["enabled"] = .bool(enabled.boolValue ?? true)
