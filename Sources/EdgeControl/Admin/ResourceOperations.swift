@@ -49,7 +49,8 @@ public enum ResourceOperations {
     ) -> Operation {
         Operation("GET", read.path, role: role, read.about) { call in
             let state = service.state
-            let view = ConfigurationView(state: state, baseURL: call.baseURL)
+            let view = ConfigurationView(
+                state: state, baseURL: call.baseURL, hidesSecrets: call.principal.role == .viewer)
             let (document, id) = try read.body(view, EditCall(parameters: call.parameters))
             return .json(document, fields: state[id].map { etag($0.revision) } ?? [])
         }
@@ -60,7 +61,8 @@ public enum ResourceOperations {
     ) -> Operation {
         Operation("GET", list.path, role: role, list.about) { call in
             let page = try ListPage(call, of: list, now: service.clock())
-            let view = ConfigurationView(state: service.state, baseURL: call.baseURL)
+            let view = ConfigurationView(
+                state: service.state, baseURL: call.baseURL, hidesSecrets: call.principal.role == .viewer)
             return .json(try await page.answer(list, view))
         }
     }

@@ -147,7 +147,7 @@ extension [ModuleSlot] {
         var modules = old
         for slot in self {
             guard let settings = fields[slot.name] else { continue }
-            modules[slot.name] = try slot.keep(settings)
+            modules[slot.name] = try slot.keep(settings, over: old[slot.name])
         }
         return modules
     }

@@ -26,7 +26,9 @@ struct ModuleOperations: Sendable {
                     .update("Replaces the module.", takes: slot.request, gives: slot.answer)
                 ) { draft, call in
                     let object = try require(&draft, call)
-                    try write(slot.name, try slot.keep(call.body), to: object, &draft)
+                    try write(
+                        slot.name, try slot.keep(call.body, over: object.document["modules"]?[slot.name]), to: object,
+                        &draft)
                     let view = ConfigurationView(state: draft.state, baseURL: call.baseURL)
                     let kept = draft.state[object.id]?.document["modules"]?[slot.name]
                     return EditAnswer(

@@ -113,18 +113,20 @@ struct ModuleSlot: Sendable {
     }
 
     /// The form to keep of settings as a client wrote them.
-    func keep(_ body: JSON?) throws(Fault) -> JSON {
+    /// - Parameter old: the form kept until now: a secret that the client was not shown stays.
+    func keep(_ body: JSON?, over old: JSON?) throws(Fault) -> JSON {
         switch part {
         case .backend: return try ModuleSlot.keepBackend(body)
         case .termination(let kind): return try TLSTerminationSettings.keep(body, on: kind)
-        case .module(let module, let edge): return try keep(body, module, edge)
+        case .module(let module, let edge):
+            let whole = try HiddenSecrets.restore(module.secrets, in: body ?? .null, from: old)
+            return try keep(whole, module, edge)
         case .unavailable:
             throw Fault(nil, "The module \(name) is not available in this version of the server.")
         }
     }
 
-    private func keep(_ body: JSON?, _ module: any TrafficModule.Type, _ edge: EdgeKind) throws(Fault) -> JSON {
-        let body = body ?? .null
+    private func keep(_ body: JSON, _ module: any TrafficModule.Type, _ edge: EdgeKind) throws(Fault) -> JSON {
         guard var members = body.isNull ? [:] : body.objectValue else { throw Fields.wrongType(name, "an object") }
         let enabled = members.removeValue(forKey: "enabled") ?? .null
         guard enabled.isNull || enabled.boolValue != nil else { throw Fields.wrongType("enabled", "true or false") }
@@ -163,7 +165,7 @@ struct ModuleSlot: Sendable {
                 document[reference.field] = nil
                 document[reference.answerField] = .array(ids.map(view.reference))
             }
-            if view.isRecord { document = document.hiding(module.secrets) }
+            if view.isRecord || view.hidesSecrets { document = HiddenSecrets.hide(module.secrets, in: document) }
             guard !module.answerFields.isEmpty else { return document }
             let catalogue = view.state.catalogue
             let facts = AnswerFacts(
@@ -223,25 +225,6 @@ extension [ModuleSlot] {
             7062,
             "The edge specifies the following modules which may not be enabled when TLS is not terminated: "
                 + "\(misplaced.joined(separator: ", ")).")
-    }
-}
-
-extension JSON {
-    /// The document with the values of these members out of sight, at any depth. Empty ones stay: that there is no
-    /// secret is none.
-    fileprivate func hiding(_ names: Set<String>) -> JSON {
-        guard !names.isEmpty else { return self }
-        switch self {
-        case .object(let members):
-            var shown: [String: JSON] = [:]
-            for (name, value) in members {
-                let isHidden = names.contains(name) && !value.isNull && value != ""
-                shown[name] = isHidden ? "(hidden)" : value.hiding(names)
-            }
-            return .object(shown)
-        case .array(let elements): return .array(elements.map { $0.hiding(names) })
-        default: return self
-        }
     }
 }
 

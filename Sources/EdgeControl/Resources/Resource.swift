@@ -139,7 +139,11 @@ struct ConfigurationView: Sendable {
     /// is a change of its own there.
     var nestsRoutes = true
 
-    /// Whether documents are for the audit trail: without the secrets that the settings of modules may hold.
+    /// Whether the settings of modules are shown without the secrets that they may hold: to viewers, and wherever
+    /// they would be on a screen.
+    var hidesSecrets = false
+
+    /// Whether documents are for the audit trail.
     var isRecord: Bool { !nestsRoutes }
 
     func uri(of object: ConfigurationObject) -> String { baseURL + Resources.of(object.kind).path(of: object) }

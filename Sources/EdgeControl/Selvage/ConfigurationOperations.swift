@@ -68,7 +68,8 @@ public enum ConfigurationOperations {
 
     private static func listing(_ service: ConfigurationService, _ call: OperationCall) -> ConfigurationListing {
         let state = service.state
-        let view = ConfigurationView(state: state, baseURL: call.baseURL)
+        // This is what consoles show.
+        let view = ConfigurationView(state: state, baseURL: call.baseURL, hidesSecrets: true)
         let readable = Resources.all.filter { $0.access.read <= call.principal.role }
         let objects = readable.flatMap { state.objects($0.kind) }.map { object in
             StoredObject(
