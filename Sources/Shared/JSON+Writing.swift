@@ -36,8 +36,7 @@ extension JSON {
     private static func write(_ members: [String: JSON], to output: inout [UInt8]) {
         output.append(UInt8(ascii: "{"))
         var isFirst = true
-        for key in members.keys.sorted() {
-            guard let value = members[key] else { continue }
+        for (key, value) in members.sorted(by: { $0.key < $1.key }) {
             if !isFirst { output.append(UInt8(ascii: ",")) }
             isFirst = false
             write(key, to: &output)

@@ -159,11 +159,12 @@ struct ConfigurationView: Sendable {
 
     /// The fields that every object has, as `Shape.answer` describes them.
     func frame(_ object: ConfigurationObject, _ fields: [String: JSON]) -> JSON {
-        var members: [String: JSON] = [
-            "id": .string(object.id), "uri": .string(uri(of: object)), "created_at": .string(object.createdAt),
-            "description": object.document["description"] ?? "", "metadata": object.document["metadata"] ?? "",
-        ]
-        members.merge(fields) { _, new in new }
+        var members = fields
+        members["id"] = .string(object.id)
+        members["uri"] = .string(uri(of: object))
+        members["created_at"] = .string(object.createdAt)
+        members["description"] = object.document["description"] ?? ""
+        members["metadata"] = object.document["metadata"] ?? ""
         return .object(members)
     }
 }
