@@ -38,7 +38,7 @@ extension EndToEnd {
                     [
                         "env", "REQUESTS_CA_BUNDLE=\(try server.authorityFile())", EndToEnd.python,
                         EndToEnd.repository + "/scripts/e2e/api_keys.py",
-                        "https://127.0.0.1:\(server.adminPort)", token,
+                        "https://127.0.0.1:\(server.adminPort)", "--key", token,
                     ], seconds: 60)
             }
             #expect(command.status == 0, "\(command.output)\(command.errors)")

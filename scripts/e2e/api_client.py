@@ -1,21 +1,19 @@
 #!/usr/bin/env python3
 """Drives every resource that the server has through the official client (`pip install ngrok-api`).
 
-Usage: api_client.py SOCKET | URL. A socket's path is bridged to a TCP port of this process, because the client knows
-HTTP over TCP only. Prints a line per part; the first failed expectation ends it with status 1.
+Prints a line per part; the first failed expectation ends it with status 1.
 """
 
 import datetime
-import socket
 import subprocess
 import sys
 import tempfile
-import threading
-import traceback
 
 import ngrok
 import requests
 from ngrok.error import Error, NotFoundError
+
+from connection import drive, run_parts
 
 FRAME = {"id", "uri", "created_at", "description", "metadata"}
 ROUTE_MODULES = {
@@ -23,33 +21,6 @@ ROUTE_MODULES = {
     "webhook_verification", "oauth", "saml", "oidc", "websocket_tcp_converter", "user_agent_filter", "traffic_policy",
 }
 PREFIX = "c" + datetime.datetime.now().strftime("%H%M%S%f")
-
-
-def bridge(path):
-    """A TCP port on loopback whose connections go to the Unix socket."""
-    listener = socket.create_server(("127.0.0.1", 0))
-
-    def pump(source, target):
-        try:
-            while data := source.recv(65536):
-                target.sendall(data)
-        except OSError:
-            pass
-        try:
-            target.shutdown(socket.SHUT_WR)
-        except OSError:
-            pass
-
-    def serve():
-        while True:
-            client, _ = listener.accept()
-            upstream = socket.socket(socket.AF_UNIX)
-            upstream.connect(path)
-            for pair in ((client, upstream), (upstream, client)):
-                threading.Thread(target=pump, args=pair, daemon=True).start()
-
-    threading.Thread(target=serve, daemon=True).start()
-    return "http://127.0.0.1:%d" % listener.getsockname()[1]
 
 
 class Props:
@@ -355,25 +326,10 @@ class Walk:
         self.client.reserved_domains.delete(self.domain.id)
         missing(self.client.reserved_domains.get, self.domain.id)
 
-    def run(self):
-        for part in (self.domains, self.certificates, self.addresses, self.policies, self.backends, self.https_edges,
-                     self.tls_edges, self.protocol, self.clear):
-            part()
-            print(f"{part.__name__}: as documented", flush=True)
-
-
-def main():
-    if len(sys.argv) != 2:
-        print(__doc__, file=sys.stderr)
-        return 2
-    base = sys.argv[1].rstrip("/") if sys.argv[1].startswith("http") else bridge(sys.argv[1])
-    try:
-        Walk(base).run()
-    except Exception:
-        traceback.print_exc()
-        return 1
-    return 0
+    def run(self, parts):
+        run_parts(self.domains, self.certificates, self.addresses, self.policies, self.backends, self.https_edges,
+                  self.tls_edges, self.protocol, self.clear, only=parts)
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(drive(__doc__, lambda place: Walk(place.base).run(place.parts)))

@@ -2,17 +2,16 @@
 """Drives endpoints, tunnels and tunnel sessions, and the filters of lists, through the official client
 (`pip install ngrok-api`).
 
-Usage: api_endpoints.py SOCKET | URL, as api_client.py. Prints a line per part; the first failed expectation ends it with
-status 1.
+Prints a line per part; the first failed expectation ends it with status 1.
 """
 
 import sys
-import traceback
 
 import ngrok
 import requests
 
-from api_client import PREFIX, bridge, ids, missing, refused
+from api_client import PREFIX, ids, missing, refused
+from connection import drive, run_parts
 
 NOWHERE = "_" + "0" * 27
 FIELDS = {
@@ -105,24 +104,9 @@ class Endpoints:
         for domain in self.domains:
             self.client.reserved_domains.delete(domain.id)
 
-    def run(self):
-        for part in (self.cloud, self.edges, self.filters, self.tunnels, self.clear):
-            part()
-            print(f"{part.__name__}: as documented", flush=True)
-
-
-def main():
-    if len(sys.argv) != 2:
-        print(__doc__, file=sys.stderr)
-        return 2
-    base = sys.argv[1].rstrip("/") if sys.argv[1].startswith("http") else bridge(sys.argv[1])
-    try:
-        Endpoints(base).run()
-    except Exception:
-        traceback.print_exc()
-        return 1
-    return 0
+    def run(self, parts):
+        run_parts(self.cloud, self.edges, self.filters, self.tunnels, self.clear, only=parts)
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(drive(__doc__, lambda place: Endpoints(place.base).run(place.parts)))

@@ -2,17 +2,17 @@
 """Drives the admin API over TLS with API keys through the official client (`pip install ngrok-api`): keys, credentials,
 IP restrictions, and who is refused.
 
-Usage: REQUESTS_CA_BUNDLE=ca.pem api_keys.py URL KEY. Prints a line per part; the first failed expectation ends it with
+Over TLS only: URL --key KEY, and --ca FILE or REQUESTS_CA_BUNDLE. Prints a line per part; the first failed expectation ends it with
 status 1.
 """
 
 import sys
-import traceback
 
 import ngrok
 import requests
 
 from api_client import has, ids, missing, refused
+from connection import drive, run_parts
 
 ENTRY = {"token", "owner_id"}
 
@@ -83,23 +83,9 @@ class Keys:
         assert preflight.status_code == 204, preflight.status_code
         assert preflight.headers["access-control-allow-methods"] == "GET, POST"
 
-    def run(self):
-        for part in (self.keys, self.credentials, self.restrictions, self.protocol):
-            part()
-            print(f"{part.__name__}: as documented", flush=True)
-
-
-def main():
-    if len(sys.argv) != 3:
-        print(__doc__, file=sys.stderr)
-        return 2
-    try:
-        Keys(sys.argv[1].rstrip("/"), sys.argv[2]).run()
-    except Exception:
-        traceback.print_exc()
-        return 1
-    return 0
+    def run(self, parts):
+        run_parts(self.keys, self.credentials, self.restrictions, self.protocol, only=parts)
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(drive(__doc__, lambda place: Keys(place.base, place.key).run(place.parts)))

@@ -4,13 +4,12 @@ and each of the 23 modules by the client. Prints a line per part; the first fail
 """
 
 import sys
-import traceback
 
 import ngrok
 import requests
 
 from api_client import Props, missing, refused
-from connection import Place
+from connection import drive, run_parts
 
 VERSION = {"ngrok-version": "2"}
 JSON = {"content-type": "application/json"}
@@ -170,21 +169,8 @@ class Raw:
         }
 
     def run(self, parts):
-        for part in (self.versions, self.bodies, self.methods, self.queries, self.modules):
-            if not parts or part.__name__ in parts:
-                part()
-                print(f"{part.__name__}: as documented", flush=True)
-
-
-def main():
-    place = Place(__doc__)
-    try:
-        Raw(place).run(place.parts)
-    except Exception:
-        traceback.print_exc()
-        return 1
-    return 0
+        run_parts(self.versions, self.bodies, self.methods, self.queries, self.modules, only=parts)
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(drive(__doc__, lambda place: Raw(place).run(place.parts)))

@@ -2,18 +2,17 @@
 """Drives tunnel groups, certificate authorities, agent ingresses, events and application users through the official
 client (`pip install ngrok-api`).
 
-Usage: api_resources.py SOCKET | URL, as api_client.py. Prints a line per part; the first failed expectation ends it with
-status 1.
+Prints a line per part; the first failed expectation ends it with status 1.
 """
 
 import subprocess
 import sys
 import tempfile
-import traceback
 
 import ngrok
 
-from api_client import PREFIX, Props, bridge, has, ids, missing, refused
+from api_client import PREFIX, Props, has, ids, missing, refused
+from connection import drive, run_parts
 
 NOWHERE = "_" + "0" * 27
 ROLE = {"role": {"role_arn": "arn:aws:iam::123456789012:role/example"}}
@@ -219,25 +218,10 @@ class Resources:
             missing(service.get, prefix + NOWHERE)
             missing(service.delete, prefix + NOWHERE)
 
-    def run(self):
-        for part in (self.tunnel_groups, self.certificate_authorities, self.agent_ingresses, self.event_destinations,
-                     self.event_subscriptions, self.application_users):
-            part()
-            print(f"{part.__name__}: as documented", flush=True)
-
-
-def main():
-    if len(sys.argv) != 2:
-        print(__doc__, file=sys.stderr)
-        return 2
-    base = sys.argv[1].rstrip("/") if sys.argv[1].startswith("http") else bridge(sys.argv[1])
-    try:
-        Resources(base).run()
-    except Exception:
-        traceback.print_exc()
-        return 1
-    return 0
+    def run(self, parts):
+        run_parts(self.tunnel_groups, self.certificate_authorities, self.agent_ingresses, self.event_destinations,
+                  self.event_subscriptions, self.application_users, only=parts)
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(drive(__doc__, lambda place: Resources(place.base).run(place.parts)))

@@ -4,6 +4,7 @@ import argparse
 import os
 import socket
 import threading
+import traceback
 
 
 def bridge(path):
@@ -55,3 +56,25 @@ class Place:
     @property
     def headers(self):
         return {"ngrok-version": "2", "authorization": "Bearer " + self.key}
+
+
+def drive(description, run):
+    """Runs a program of this folder on the place that the command line names.
+
+    The result is the exit status: 1 with the first failed expectation.
+    """
+    place = Place(description)
+    try:
+        run(place)
+    except Exception:
+        traceback.print_exc()
+        return 1
+    return 0
+
+
+def run_parts(*parts, only=()):
+    """Runs the parts, or those that are named, in their order, and prints a line for each."""
+    for part in parts:
+        if not only or part.__name__ in only:
+            part()
+            print(f"{part.__name__}: as documented", flush=True)

@@ -61,10 +61,7 @@ enum APIKeys: Resource {
                 try draft.update(object.id, document: document)
                 return .object(object.id, draft, call)
             },
-            Edit("DELETE", "/api_keys/{id}", .delete("Deletes an API key: it is refused at once.")) { draft, call in
-                draft.remove(try draft.require(kind, call.parameter("id"), call).id)
-                return .none()
-            },
+            .deletion("/api_keys/{id}", kind, "Deletes an API key: it is refused at once."),
         ]
     }
 

@@ -102,10 +102,7 @@ enum AccountRestrictions: Resource {
                 try draft.update(object.id, document: document)
                 return .object(object.id, draft, call)
             },
-            Edit("DELETE", "/ip_restrictions/{id}", .delete("Deletes an IP restriction.")) { draft, call in
-                draft.remove(try draft.require(kind, call.parameter("id"), call).id)
-                return .none()
-            },
+            .deletion("/ip_restrictions/{id}", kind, "Deletes an IP restriction."),
         ]
     }
 

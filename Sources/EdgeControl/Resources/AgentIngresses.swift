@@ -123,10 +123,7 @@ enum AgentIngresses: Resource {
                 try draft.update(object.id, document: document)
                 return .object(object.id, draft, call)
             },
-            Edit("DELETE", "/agent_ingresses/{id}", .delete("Deletes an ingress.")) { draft, call in
-                draft.remove(try draft.require(kind, call.parameter("id"), call).id)
-                return .none()
-            },
+            .deletion("/agent_ingresses/{id}", kind, "Deletes an ingress."),
         ]
     }
 

@@ -49,10 +49,7 @@ enum ApplicationUsers: Resource {
 
     static func edits(_ catalogue: Catalogue) -> [Edit] {
         [
-            Edit("DELETE", "/app/users/{id}", .delete("Deletes a user and ends the user's sessions.")) { draft, call in
-                draft.remove(try draft.require(kind, call.parameter("id"), call).id)
-                return .none()
-            }
+            .deletion("/app/users/{id}", kind, "Deletes a user and ends the user's sessions.")
         ]
     }
 }
@@ -137,10 +134,7 @@ enum ApplicationSessions: Resource {
 
     static func edits(_ catalogue: Catalogue) -> [Edit] {
         [
-            Edit("DELETE", "/app/sessions/{id}", .delete("Ends a session.")) { draft, call in
-                draft.remove(try draft.require(kind, call.parameter("id"), call).id)
-                return .none()
-            }
+            .deletion("/app/sessions/{id}", kind, "Ends a session.")
         ]
     }
 }

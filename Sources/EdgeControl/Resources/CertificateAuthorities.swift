@@ -79,12 +79,7 @@ enum CertificateAuthorities: Resource {
                 try draft.update(object.id, document: document)
                 return .object(object.id, draft, call)
             },
-            Edit(
-                "DELETE", "/certificate_authorities/{id}", .delete("Deletes an authority that no edge trusts.")
-            ) { draft, call in
-                draft.remove(try draft.require(kind, call.parameter("id"), call).id)
-                return .none()
-            },
+            .deletion("/certificate_authorities/{id}", kind, "Deletes an authority that no edge trusts."),
         ]
     }
 

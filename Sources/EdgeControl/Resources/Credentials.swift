@@ -55,10 +55,7 @@ enum Credentials: Resource {
                 try draft.update(object.id, document: document)
                 return .object(object.id, draft, call)
             },
-            Edit("DELETE", "/credentials/{id}", .delete("Deletes a credential.")) { draft, call in
-                draft.remove(try draft.require(kind, call.parameter("id"), call).id)
-                return .none()
-            },
+            .deletion("/credentials/{id}", kind, "Deletes a credential."),
         ]
     }
 

@@ -37,10 +37,7 @@ struct EdgeWrites: Sendable {
                 try update(object, &draft, call)
                 return .object(object.id, draft, call)
             },
-            Edit("DELETE", collection + "/{id}", .delete("Deletes an edge and its routes.")) { draft, call in
-                draft.remove(try draft.require(kind, call.parameter("id"), call).id)
-                return .none()
-            },
+            .deletion(collection + "/{id}", kind, "Deletes an edge and its routes."),
         ] + ModuleOperations(.edge(edge), catalogue).edits
     }
 

@@ -58,6 +58,14 @@ struct Edit: Sendable {
         self.body = body
     }
 
+    /// The usual deletion: the object `{id}` of one kind, with what belongs to it.
+    static func deletion(_ path: String, _ kind: ObjectKind, _ summary: String) -> Edit {
+        Edit("DELETE", path, .delete(summary)) { draft, call in
+            draft.remove(try draft.require(kind, call.parameter("id"), call).id)
+            return .none()
+        }
+    }
+
     /// Runs the write and checks what it left against the whole configuration.
     /// - Throws: `Fault` or `APIErrorBody`; the draft is then to be thrown away.
     func run(_ draft: inout ConfigurationDraft, _ call: EditCall) throws -> EditAnswer {

@@ -56,12 +56,7 @@ enum EventDestinations: Resource {
             Edit(
                 "PATCH", "/event_destinations/{id}", .update("Changes a destination.", takes: update, gives: answer),
                 body: change),
-            Edit(
-                "DELETE", "/event_destinations/{id}", .delete("Deletes a destination that no subscription uses.")
-            ) { draft, call in
-                draft.remove(try draft.require(kind, call.parameter("id"), call).id)
-                return .none()
-            },
+            .deletion("/event_destinations/{id}", kind, "Deletes a destination that no subscription uses."),
         ]
     }
 

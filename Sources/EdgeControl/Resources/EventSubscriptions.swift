@@ -116,10 +116,7 @@ enum EventSubscriptions: Resource {
                 try draft.update(object.id, document: document)
                 return .object(object.id, draft, call)
             },
-            Edit("DELETE", "/event_subscriptions/{id}", .delete("Deletes a subscription.")) { draft, call in
-                draft.remove(try draft.require(kind, call.parameter("id"), call).id)
-                return .none()
-            },
+            .deletion("/event_subscriptions/{id}", kind, "Deletes a subscription."),
         ]
     }
 

@@ -48,10 +48,7 @@ enum IPPolicies: Resource {
                 try draft.update(object.id, document: document)
                 return .object(object.id, draft, call)
             },
-            Edit("DELETE", "/ip_policies/{id}", .delete("Deletes an IP policy and its rules.")) { draft, call in
-                draft.remove(try draft.require(kind, call.parameter("id"), call).id)
-                return .none()
-            },
+            .deletion("/ip_policies/{id}", kind, "Deletes an IP policy and its rules."),
         ]
     }
 }

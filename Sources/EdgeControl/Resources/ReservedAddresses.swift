@@ -73,10 +73,7 @@ enum ReservedAddresses: Resource {
                 try draft.update(object.id, document: document)
                 return .object(object.id, draft, call)
             },
-            Edit("DELETE", "/reserved_addrs/{id}", .delete("Gives an address up.")) { draft, call in
-                draft.remove(try draft.require(kind, call.parameter("id"), call).id)
-                return .none()
-            },
+            .deletion("/reserved_addrs/{id}", kind, "Gives an address up."),
         ]
     }
 }

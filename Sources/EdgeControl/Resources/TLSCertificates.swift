@@ -96,10 +96,7 @@ enum TLSCertificates: Resource {
                 try draft.update(object.id, document: document)
                 return .object(object.id, draft, call)
             },
-            Edit("DELETE", "/tls_certificates/{id}", .delete("Deletes a certificate.")) { draft, call in
-                draft.remove(try draft.require(kind, call.parameter("id"), call).id)
-                return .none()
-            },
+            .deletion("/tls_certificates/{id}", kind, "Deletes a certificate."),
         ]
     }
 

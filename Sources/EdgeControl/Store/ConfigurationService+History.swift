@@ -5,7 +5,7 @@ public import Shared
 extension ConfigurationService {
     /// What the server itself writes is under this name in the audit trail.
     static let ownName = "selvage"
-    private var renewalsPerWrite: Int { 50 }
+    private static let renewalsPerWrite = 50
 
     /// Puts the objects of an audited write back as they were before it.
     /// - Throws: 404 when the record's documents are not kept, 412 when an object has changed since.
@@ -62,8 +62,8 @@ extension ConfigurationService {
             principal: ConfigurationService.ownName, origin: "renewal", command: "renew certificates")
         var renewed: [String] = []
         // Piece by piece: other writes need not wait until thousands of keys are made.
-        for start in stride(from: 0, to: due.count, by: renewalsPerWrite) {
-            let part = due[start..<min(start + renewalsPerWrite, due.count)]
+        for start in stride(from: 0, to: due.count, by: ConfigurationService.renewalsPerWrite) {
+            let part = due[start..<min(start + ConfigurationService.renewalsPerWrite, due.count)]
             renewed += try await perform(renewal(of: Array(part), isDue, author)).result
         }
         return renewed
