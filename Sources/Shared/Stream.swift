@@ -120,13 +120,15 @@ public struct StatisticsTick: Codable, Sendable {
     public var breakers: [BreakerStatus]
     public var weights: [WeightStatus]
     public var guards: [GuardStatus]
+    /// Connected agents: those with the most streams where there are very many.
+    public var agents: [AgentStatus]
     /// Principals with a stream open, for presence.
     public var operators: [String]
 
     public init(
         sequence: UInt64, at: String, interval: Double, uptime: Double, revision: UInt64, regions: [TrafficRow],
         edges: [TrafficRow], routes: [TrafficRow], backends: [TrafficRow], breakers: [BreakerStatus],
-        weights: [WeightStatus], guards: [GuardStatus], operators: [String]
+        weights: [WeightStatus], guards: [GuardStatus], agents: [AgentStatus] = [], operators: [String]
     ) {
         self.sequence = sequence
         self.at = at
@@ -140,6 +142,7 @@ public struct StatisticsTick: Codable, Sendable {
         self.breakers = breakers
         self.weights = weights
         self.guards = guards
+        self.agents = agents
         self.operators = operators
     }
 }

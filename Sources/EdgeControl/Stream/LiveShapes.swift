@@ -41,6 +41,28 @@ enum LiveShapes {
             Shape.Field("severity", .choice(EventRecord.Severity.allCases.map(\.rawValue))),
             Shape.Field("kind", .text), Shape.Field("object", .text), Shape.Field("text", .text),
         ])
+    private static let agentTunnel = Shape(
+        "AgentTunnel",
+        [
+            Shape.Field("id", .text), Shape.Field("proto", .text, "empty when it is labelled"),
+            Shape.Field("url", .text), Shape.Field("labels", .map(.text)),
+            Shape.Field("forwards_to", .text, "as the agent says"),
+        ])
+    static let agent = Shape(
+        "AgentStatus",
+        [
+            Shape.Field("id", .text, "the tunnel session's"),
+            Shape.Field("state", .choice(AgentStatus.State.allCases.map(\.rawValue))),
+            Shape.Field("version", .text), Shape.Field("client", .text), Shape.Field("os", .text),
+            Shape.Field("ip", .text), Shape.Field("region", .text), Shape.Field("credential_id", .text),
+            Shape.Field("metadata", .text), Shape.Field("uptime", .number, "seconds"),
+            Shape.Field("rtt", .nullable(.number), "milliseconds of the latest heartbeat"),
+            Shape.Field("streams", count, "open now"), Shape.Field("stream_limit", count),
+            Shape.Field("opened", count, "streams since the connection was accepted"),
+            Shape.Field("bytes_in", count, "to the agent"), Shape.Field("bytes_out", count),
+            Shape.Field("reconnects", count), Shape.Field("tunnels", .list(.object(agentTunnel))),
+        ])
+    static let agents = Shape("AgentList", [Shape.Field("agents", .list(.object(agent)))])
     static let events = Shape("LiveEventList", [Shape.Field("events", .list(.object(event)))])
 
     private static let count = Schema.integer(0...Int64.max)
@@ -71,7 +93,8 @@ enum LiveShapes {
             Shape.Field("uptime", .number, "seconds"), Shape.Field("revision", count),
         ] + ["regions", "edges", "routes", "backends"].map { Shape.Field($0, .list(.object(traffic))) } + [
             Shape.Field("breakers", .list(.object(breaker))), Shape.Field("weights", .list(.object(weight))),
-            Shape.Field("guards", .list(.object(`guard`))), Shape.Field("operators", .texts),
+            Shape.Field("guards", .list(.object(`guard`))), Shape.Field("agents", .list(.object(agent))),
+            Shape.Field("operators", .texts),
         ])
 
     private static let explainedEdge = Shape(
