@@ -42,6 +42,7 @@ let package = Package(
 
         // Rooms, from the ground up.
         .target(name: "Shared", swiftSettings: settings),
+        .target(name: "EdgeTunnel", dependencies: ["Shared"], swiftSettings: hotSettings),
         .target(
             name: "EdgeCore",
             dependencies: ["Shared", .product(name: "HashTreeCollections", package: "swift-collections")],
@@ -56,13 +57,13 @@ let package = Package(
         ),
         .target(
             name: "EdgeTransport",
-            dependencies: ["EdgeCore", "Shared", "CLinux", "CNghttp2", "COpenSSL"],
+            dependencies: ["EdgeCore", "EdgeTunnel", "Shared", "CLinux", "CNghttp2", "COpenSSL"],
             swiftSettings: hotSettings
         ),
         .target(
             name: "EdgeControl",
             dependencies: [
-                "EdgeCore", "Shared",
+                "EdgeCore", "EdgeTunnel", "Shared",
                 .product(name: "GRDB", package: "GRDB.swift"),
                 .product(name: "X509", package: "swift-certificates"),
                 .product(name: "SwiftASN1", package: "swift-asn1"),
@@ -101,6 +102,7 @@ let package = Package(
             swiftSettings: settings
         ),
         .testTarget(name: "SharedTests", dependencies: ["Shared"], swiftSettings: settings),
+        .testTarget(name: "EdgeTunnelTests", dependencies: ["EdgeTunnel", "Shared"], swiftSettings: settings),
         .testTarget(name: "EdgeCoreTests", dependencies: ["EdgeCore", "Shared"], swiftSettings: settings),
         .testTarget(
             name: "EdgeModulesTests",

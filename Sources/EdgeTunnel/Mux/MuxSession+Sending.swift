@@ -1,0 +1,63 @@
+extension MuxSession {
+    /// Sends what the stream's window and the output have room for.
+    /// - Parameter isWhole: the bytes are a heartbeat: it shares its frame with no other, and finds room in any output.
+    /// - Returns: how many bytes were taken; 0 also for a stream that is over. `writable` follows when it was the
+    ///   window that had no room.
+    public mutating func send(_ ref: StreamRef, _ bytes: UnsafeRawBufferPointer, isWhole: Bool = false) -> Int {
+        guard isCurrent(ref), var stream = streams[ref.slot], !stream.localEnded, !stream.isAbandoned else { return 0 }
+        var sent = 0
+        while sent < bytes.count, isWhole || !isOutputFull {
+            let count = min(bytes.count - sent, stream.sendWindow, FrameWriter.largestData)
+            guard count > 0 else {
+                stream.waitsForCredit = true
+                break
+            }
+            let piece = UnsafeRawBufferPointer(rebasing: bytes[sent..<(sent + count)])
+            writer.data(piece, stream: stream.id, flags: stream.isAnnounced ? [] : .syn, isWhole: isWhole)
+            stream.isAnnounced = true
+            stream.sendWindow -= count
+            sent += count
+        }
+        streams[ref.slot] = stream
+        return sent
+    }
+
+    /// Ends this side's direction.
+    public mutating func finish(_ ref: StreamRef) {
+        guard isCurrent(ref), var stream = streams[ref.slot], !stream.localEnded else { return }
+        writer.fin(stream: stream.id, flags: stream.isAnnounced ? [] : .syn)
+        stream.isAnnounced = true
+        stream.localEnded = true
+        streams[ref.slot] = stream
+        if stream.remoteEnded { remove(ref.slot) }
+    }
+
+    /// So many received bytes were used up here: the peer may send as many more, soon.
+    public mutating func credit(_ ref: StreamRef, _ count: Int, now: UInt64) {
+        guard isCurrent(ref), count > 0 else { return }
+        // In place: this is done for each read, and a copy of the record would be most of its cost.
+        let credit = streams[ref.slot]?.window.use(count, now: now, &growth) ?? 0
+        guard credit > 0, streams[ref.slot]?.remoteEnded == false else { return }
+        writer.number(.credit, stream: ref.id, UInt32(credit))
+    }
+
+    /// Gives a stream up, with whatever is under way.
+    ///
+    /// Official agents need three frames for it, and keep the stream until they have ended it themselves: RST alone
+    /// would wake nobody over there, and leave its place taken for ever (agent-protocol.md 7.6).
+    public mutating func abandon(_ ref: StreamRef, _ code: MuxCode = .cancelled) {
+        guard isCurrent(ref), var stream = streams[ref.slot], !stream.isAbandoned else { return }
+        guard stream.isAnnounced else { return remove(ref.slot) }
+        if isExtended {
+            if !(stream.localEnded && stream.remoteEnded) { writer.number(.reset, stream: stream.id, code.rawValue) }
+            return remove(ref.slot)
+        }
+        if !stream.localEnded { writer.fin(stream: stream.id, flags: []) }
+        stream.localEnded = true
+        if stream.remoteEnded { return remove(ref.slot) }
+        writer.number(.reset, stream: stream.id, code.rawValue)
+        writer.number(.credit, stream: stream.id, 1)
+        stream.isAbandoned = true
+        streams[ref.slot] = stream
+    }
+}
