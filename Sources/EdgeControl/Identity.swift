@@ -35,6 +35,21 @@ public enum Identity {
         return prefix + "_" + ksuid(time: time, random: (source.next(), source.next()))
     }
 
+    /// The second in which an identifier was made; `nil` for what is none.
+    static func time(of id: String) -> WallTime? {
+        guard let prefix = prefix(of: id) else { return nil }
+        var words: [UInt64] = [0, 0, 0, 0, 0]
+        for digit in id.utf8.dropFirst(prefix.utf8.count + 1) {
+            guard var carry = digits.firstIndex(of: digit).map(UInt64.init) else { return nil }
+            for index in words.indices.reversed() {
+                let value = words[index] * 62 + carry
+                words[index] = value & 0xFFFF_FFFF
+                carry = value >> 32
+            }
+        }
+        return WallTime(seconds: Int64(words[0]) + epoch)
+    }
+
     /// The prefix of a well-formed identifier, or `nil`.
     public static func prefix(of id: String) -> Substring? {
         guard let mark = id.utf8.firstIndex(of: UInt8(ascii: "_")) else { return nil }

@@ -40,6 +40,9 @@ extension EdgeError {
         status: 403, code: "ERR_NGROK_3205", title: "Your IP address is not allowed here")
     public static let noTunnel = EdgeError(
         status: 503, code: "ERR_NGROK_6515", title: "No tunnel is online for this address")
+    /// The tunnel stands, but its agent reaches nobody behind it.
+    public static let agentDialFailed = EdgeError(
+        status: 502, code: "ERR_NGROK_8012", title: "The agent could not connect to its upstream")
     public static let noBackend = EdgeError(status: 503, code: "ERR_NGROK_724", title: "No backend is available")
     /// A client whose connection was made for one name asks for another (RFC 9110, 15.5.20).
     public static let misdirected = EdgeError(

@@ -79,4 +79,14 @@ public protocol DataPlane: Sendable {
     func sample() async -> TrafficSample
     /// What could not be put in force (a port in use, a certificate that does not load), by object identifier.
     func problems() async -> [String: String]
+    /// What is to be known of each agent connection.
+    func agentReadings() async -> [AgentReading]
+    /// - Returns: whether there is such a connection. The order is carried out soon.
+    func order(_ order: AgentOrder, of connection: UInt64) -> Bool
+}
+
+extension DataPlane {
+    /// A data plane without agents.
+    public func agentReadings() async -> [AgentReading] { [] }
+    public func order(_ order: AgentOrder, of connection: UInt64) -> Bool { false }
 }

@@ -8,6 +8,7 @@ public import EdgeCore
 /// - `mutual_tls` belongs to the whole edge, and is decided in the handshake, before there is a request.
 /// - `response_headers` is first of a route, so that it is the last to touch an answer, after compression.
 /// - `ip_restriction` turns strangers away before anything counts them, and before anything says what is here.
+/// - `basic_auth` refuses before anything else looks at a request.
 /// - `user_agent_filter` and `webhook_verification` look at one request alone; the logins after them may call others.
 /// - `traffic_policy` may ask who has logged in.
 /// - `websocket_tcp_converter` refuses what it cannot convert, which says nothing about the upstream.
@@ -19,6 +20,7 @@ public enum StandardModules {
         MutualTLS.self,
         ResponseHeaders.self,
         IPRestriction.self,
+        BasicAuth.self,
         UserAgentFilter.self,
         WebhookVerification.self,
         OAuth.self,

@@ -20,6 +20,13 @@ enum PlaceCheck {
         }
     }
 
+    /// - Throws: when somebody listens on the agents' port.
+    static func agents(_ agents: ServerSettings.Agents?) throws(Failure) {
+        for case .bind(let addresses, let port) in agents?.origins ?? [] {
+            try places(addresses.map { ServerSettings.Place(address: $0, port: port) })
+        }
+    }
+
     /// - Throws: when somebody listens where the admin API is to be served over TLS.
     static func places(_ places: [ServerSettings.Place]) throws(Failure) {
         for place in places where isTaken(place.address, place.port) {

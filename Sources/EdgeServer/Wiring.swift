@@ -19,9 +19,11 @@ struct RunningServer: Sendable {
         try PlaceCheck.ports(of: settings.listeners)
         try PlaceCheck.places(settings.admin.listen)
         try PlaceCheck.unixSocket(settings.admin.socket)
+        try PlaceCheck.agents(settings.agents)
         let slots = SlotTable()
         let breakers = CircuitBreakers()
-        let plane = try EdgeDataPlane(settings: settings.transport, slots: slots)
+        let groups = TunnelGroups()
+        let plane = try EdgeDataPlane(settings: settings.transport, slots: slots, tunnels: groups)
         plane.start()
 
         let events = EventLog { Date() }
@@ -30,8 +32,15 @@ struct RunningServer: Sendable {
         let access = AccessRules(
             admins: settings.admin.admins, operators: settings.admin.operators, viewers: settings.admin.viewers,
             authority: authority)
-        let core = Core(settings: settings, plane: plane, slots: slots, breakers: breakers, events: events)
+        let tunnels = TunnelService(
+            identity: try TunnelIdentity(folder: settings.dataFolder),
+            surroundings: .init(dataPlane: plane, events: events, now: LiveService.Clock.system.now),
+            domain: settings.agents?.domain)
+        let core = Core(
+            settings: settings, plane: plane, slots: slots, breakers: breakers, events: events, groups: groups,
+            tunnels: tunnels)
         let configuration = try makeConfiguration(core, authority, access.owners, later)
+        tunnels.use(configuration)
         try await configuration.start()
         let live = makeLive(core, configuration)
         later.live = live
@@ -48,6 +57,8 @@ struct RunningServer: Sendable {
         log("admin API on \(settings.admin.socket)")
         var tasks = [Task { await live.run() }, Task { await renewCertificates(configuration, log) }]
         if let task = try serveTLS(core, authority, api, log) { tasks.append(task) }
+        // Last: whoever comes back at once finds everything in place.
+        if let task = try serveAgents(core, authority, sockets, log) { tasks.append(task) }
         for (object, problem) in await plane.problems() { log("\(object): \(problem)") }
         return RunningServer(plane: plane, tasks: tasks)
     }
@@ -59,6 +70,29 @@ struct RunningServer: Sendable {
         let slots: SlotTable
         let breakers: CircuitBreakers
         let events: EventLog
+        let groups: TunnelGroups
+        let tunnels: TunnelService
+    }
+
+    /// Agents, on a port of their own and by name.
+    /// - Returns: the task that renews their certificate.
+    private static func serveAgents(
+        _ core: Core, _ authority: InternalAuthority, _ sockets: [String: [Int32]],
+        _ log: @escaping @Sendable (String) -> Void
+    ) throws -> Task<Void, Never>? {
+        guard let agents = core.settings.agents else { return nil }
+        let places = try agents.places(sockets)
+        let names = RenewedCertificate.names(
+            configured: agents.hosts, node: core.settings.node, addresses: places.map { "\($0.address.address)" })
+        let tls = try RenewedCertificate(files: agents.certificate, names: names, authority: authority)
+        core.plane.serveAgents(
+            names: agents.hosts.filter { IPAddress($0) == nil }, certificate: tls.certificate, gate: core.tunnels)
+        let region = agents.region ?? core.settings.region
+        for place in places {
+            let bound = try core.plane.listenForAgents(place.address, region: region, inherited: place.inherited)
+            log("agents on \(bound), region \(region)")
+        }
+        return Task { await tls.keepRenewing("the agents' listener", log) }
     }
 
     /// The admin API for clients elsewhere.
@@ -68,7 +102,9 @@ struct RunningServer: Sendable {
     ) throws -> Task<Void, Never>? {
         let places = core.settings.admin.listen
         guard !places.isEmpty else { return nil }
-        let tls = try AdminTLS(core.settings.admin, node: core.settings.node, authority: authority)
+        let names = RenewedCertificate.names(
+            configured: core.settings.admin.hosts, node: core.settings.node, addresses: places.map(\.address))
+        let tls = try RenewedCertificate(files: core.settings.admin.certificate, names: names, authority: authority)
         for place in places {
             guard let address = IPAddress(place.address) else { continue }
             let bound = try core.plane.listen(SocketAddress(address, port: place.port), certificate: tls.certificate) {
@@ -76,11 +112,7 @@ struct RunningServer: Sendable {
             }
             log("admin API over TLS on \(bound)")
         }
-        return Task {
-            while (try? await Task.sleep(for: .seconds(12 * 3600))) != nil {
-                do { try tls.renew() } catch { log("the admin API's certificate could not be renewed: \(error)") }
-            }
-        }
+        return Task { await tls.keepRenewing("the admin API", log) }
     }
 
     private static func makeConfiguration(
@@ -93,13 +125,18 @@ struct RunningServer: Sendable {
         let catalogue = Catalogue(
             modules: StandardModules.registry, tcpPorts: settings.tcp?.ports,
             publicName: settings.tcp?.publicHost ?? settings.node, regions: settings.regions, owners: owners,
-            signingCertificatePEM: try SigningIdentity(folder: settings.dataFolder, now: .now()).certificatePEM)
+            signingCertificatePEM: try SigningIdentity(folder: settings.dataFolder, now: .now()).certificatePEM,
+            tunnels: core.tunnels)
         let sinks = ConfigurationService.Sinks(
-            audit: { later.live?.publish($0) },
+            audit: { [tunnels = core.tunnels] in
+                later.live?.publish($0)
+                tunnels.configurationChanged()
+            },
             event: { events.record($0, kind: $1, object: $2, text: $3) })
         return ConfigurationService(
             store: store, catalogue: catalogue, authority: authority,
-            compiler: SnapshotCompiler(modules: StandardModules.registry, slots: core.slots, breakers: core.breakers),
+            compiler: SnapshotCompiler(
+                modules: StandardModules.registry, slots: core.slots, breakers: core.breakers, tunnels: core.groups),
             dataPlane: core.plane, sinks: sinks)
     }
 
@@ -108,7 +145,7 @@ struct RunningServer: Sendable {
             name: .init(node: core.settings.node, region: core.settings.region.code, version: ServerVersion.current),
             sources: .init(
                 dataPlane: core.plane, slots: core.slots, breakers: core.breakers, events: core.events,
-                configuration: configuration),
+                configuration: configuration, agents: { [tunnels = core.tunnels] in await tunnels.statuses() }),
             clock: .system)
     }
 
@@ -124,7 +161,7 @@ struct RunningServer: Sendable {
             tell: { events.record(.warn, kind: $0, object: $1, text: $2) })
         return AdminAPI(
             operations: ResourceOperations.all(configuration) + ConfigurationOperations.all(configuration)
-                + live.operations,
+                + live.operations + AgentOperations(core.tunnels).operations,
             keys: keys, report: { id, error in log("\(id): \(error)") },
             refused: { configuration.note(refused: $0, $1, $2) }, authorize: access.principal(of:))
     }

@@ -1,6 +1,7 @@
 public import EdgeCore
+public import EdgeTunnel
 import Glibc
-import Shared
+public import Shared
 import Synchronization
 
 /// The data plane: loops, listeners, and the snapshot in force on them.
@@ -22,13 +23,18 @@ public final class EdgeDataPlane: DataPlane {
     private let slots: SlotTable
     private let ticketKeys = TicketKeys()
     private let loops: [EventLoop]
+    private let tunnels: TunnelGroups
+    /// Agents' connections, once there is somebody to decide about them.
+    private let agents = Mutex<AgentDoor?>(nil)
     private let state = Mutex(State())
     /// The snapshot whose ports are open.
     private let portRevision = Mutex<UInt64>(0)
     private let rotation = Mutex<Task<Void, Never>?>(nil)
 
     /// - Throws: what the system or OpenSSL says, when there is no way to serve.
-    public init(settings: TransportSettings, slots: SlotTable) throws {
+    /// - Parameter tunnels: the groups that backends name.
+    public init(settings: TransportSettings, slots: SlotTable, tunnels: TunnelGroups = TunnelGroups()) throws {
+        self.tunnels = tunnels
         self.settings = settings
         self.slots = slots
         let listenerTLS = try TLSContext.listener()
@@ -78,14 +84,7 @@ public final class EdgeDataPlane: DataPlane {
         let slot = slots.slot("region/\(listener.region.code)")
         var bound = listener.address
         for (index, loop) in loops.enumerated() {
-            let descriptor: Int32
-            if let inherited = listener.inherited {
-                descriptor = fcntl(inherited, F_DUPFD_CLOEXEC, 0)
-                guard descriptor >= 0 else { throw SystemError("dup") }
-                _ = fcntl(descriptor, F_SETFL, fcntl(descriptor, F_GETFL) | O_NONBLOCK)
-            } else {
-                descriptor = try Sockets.listen(bound)
-            }
+            let descriptor = try EdgeDataPlane.descriptor(bound, inherited: listener.inherited)
             if index == 0, let local = Sockets.localAddress(descriptor) { bound = local }
             open(descriptor, purpose, listener.region, slot, on: loop, shared: listener.inherited != nil, port: nil)
         }
@@ -157,11 +156,58 @@ public final class EdgeDataPlane: DataPlane {
         }
     }
 
+    // MARK: Agents
+
+    /// Lets agents in, by the ports that visitors use, where they ask for one of these names.
+    /// - Parameters:
+    ///   - names: agent host names; a port of their own is `listenForAgents`'s.
+    ///   - certificate: what agents are shown.
+    public func serveAgents(names: [String], certificate: HandlerCertificate, gate: any TunnelGate) {
+        let door = AgentDoor(
+            hub: AgentHub(gate: gate, groups: tunnels, loops: loops), names: names, certificate: certificate)
+        agents.withLock { $0 = door }
+        for loop in loops { loop.post { $0.service.agents = door } }
+    }
+
+    /// Opens a port of the agents' own. After `serveAgents`.
+    /// - Parameter inherited: a socket handed over by the service manager, already listening.
+    @discardableResult
+    public func listenForAgents(
+        _ address: SocketAddress, region: Region, inherited: Int32? = nil
+    ) throws(SystemError) -> SocketAddress {
+        guard let door = agents.withLock({ $0 }) else { throw SystemError("no agents are served", code: EINVAL) }
+        var bound = address
+        let slot = slots.slot("region/\(region.code)")
+        for (index, loop) in loops.enumerated() {
+            let descriptor = try EdgeDataPlane.descriptor(bound, inherited: inherited)
+            if index == 0, let local = Sockets.localAddress(descriptor) { bound = local }
+            open(descriptor, .agents(door), region, slot, on: loop, shared: inherited != nil, port: nil)
+        }
+        return bound
+    }
+
+    private static func descriptor(_ address: SocketAddress, inherited: Int32?) throws(SystemError) -> Int32 {
+        guard let inherited else { return try Sockets.listen(address) }
+        let descriptor = fcntl(inherited, F_DUPFD_CLOEXEC, 0)
+        guard descriptor >= 0 else { throw SystemError("dup") }
+        _ = fcntl(descriptor, F_SETFL, fcntl(descriptor, F_GETFL) | O_NONBLOCK)
+        return descriptor
+    }
+
+    public func agentReadings() async -> [AgentReading] { await agents.withLock { $0?.hub }?.readings() ?? [] }
+
+    public func order(_ order: AgentOrder, of connection: UInt64) -> Bool {
+        agents.withLock { $0?.hub }?.order(order, connection) ?? false
+    }
+
     // MARK: DataPlane
 
     public func publish(_ snapshot: Snapshot) async {
         checkCertificates(snapshot)
+        let tunnels = tunnels.table
         await onEveryLoop { loop in
+            // A backend that is new names a group that is.
+            loop.service.take(tunnels)
             guard snapshot.revision >= loop.service.snapshot.revision else { return }
             loop.service.snapshot = snapshot
         }

@@ -141,9 +141,15 @@ enum Endpoints: Resource {
         return [
             ListOperation("/endpoints", key: "endpoints", of: answer, takesFilter: true, choices: choices) {
                 view, scope in
-                let entries = view.state.endpoints(scope)
-                return AnySequence(
-                    entries.lazy.map { entry in ListElement(id: entry.id) { render(entry, in: view) } })
+                let bound = view.state.catalogue.tunnels.endpoints(scope).map { endpoint in
+                    ListElement(id: endpoint.id) { endpoint.render(in: view) }
+                }
+                // Those that agents have bound come first: they are not among the objects that have an order.
+                let entries = view.state.endpoints(scope).lazy.map { entry in
+                    ListElement(id: entry.id) { render(entry, in: view) }
+                }
+                return bound.isEmpty
+                    ? AnySequence(entries) : AnySequence([AnySequence(bound), AnySequence(entries)].joined())
             }
         ]
     }
@@ -151,7 +157,13 @@ enum Endpoints: Resource {
     static func reads(_ catalogue: Catalogue) -> [ReadOperation] {
         [
             ReadOperation(path: "/endpoints/{id}", about: .read("Reads one endpoint.", gives: answer)) { view, call in
-                guard let entry = view.state.endpoint(call.parameter("id")) else { throw APIErrorBody.notFound }
+                let id = call.parameter("id")
+                guard let entry = view.state.endpoint(id) else {
+                    guard let bound = view.state.catalogue.tunnels.endpoints().first(where: { $0.id == id }) else {
+                        throw APIErrorBody.notFound
+                    }
+                    return (bound.render(in: view), "")
+                }
                 return (render(entry, in: view), entry.isCloud ? entry.id : "")
             }
         ]

@@ -37,7 +37,7 @@ enum ModuleOwner: Sendable, Hashable {
 
     /// The modules of the registry that belong here: on an HTTPS edge, what does not sit on the edge sits on its routes.
     fileprivate func registered(_ registry: ModuleRegistry) -> [any TrafficModule.Type] {
-        registry.modules.filter { module in
+        registry.modules.filter { !$0.isForAgentsOnly }.filter { module in
             switch self {
             case .edge(.https): module.edgeKinds.contains(.https) && documented.contains(module.name)
             case .route:

@@ -36,9 +36,10 @@ public struct LiveConfiguration: Sendable {
 
     public init(_ configuration: Configuration) {
         self.init(
-            revision: configuration.revision, edges: Set(configuration.edges.keys),
-            routes: Set(configuration.edges.values.flatMap { $0.routes.map(\.id) }),
-            backends: Set(configuration.backends.keys))
+            revision: configuration.revision,
+            edges: Set(configuration.edges.values.lazy.filter { !$0.isEphemeral }.map(\.id)),
+            routes: Set(configuration.edges.values.lazy.filter { !$0.isEphemeral }.flatMap { $0.routes.map(\.id) }),
+            backends: Set(configuration.backends.values.lazy.filter { !$0.isEphemeral }.map(\.id)))
         for backend in configuration.backends.values where backend.kind == WeightedBackend.kind {
             weights[backend.id] = LiveConfiguration.shares(backend.settings)
         }

@@ -25,22 +25,25 @@ public final class ConfigurationService: Sendable {
     }
 
     /// A whole configuration at one revision, in all its forms.
-    private struct Published: Sendable {
+    struct Published: Sendable {
         var state: ConfigurationState
+        /// The state's, with what agents have bound.
         var configuration: Configuration
         var snapshot: Snapshot?
+        /// What agents have bound, by host and port.
+        var bound: [String: EphemeralEndpoint] = [:]
     }
 
     let store: any ConfigurationStore
     let catalogue: Catalogue
     let authority: InternalAuthority
-    private let compiler: SnapshotCompiler
-    private let dataPlane: any DataPlane
+    let compiler: SnapshotCompiler
+    let dataPlane: any DataPlane
     private let sinks: Sinks
     let clock: @Sendable () -> WallTime
     let refusals: RefusalLog
     private let lane = WriteLane()
-    private let published: Mutex<Published>
+    let published: Mutex<Published>
     private let guards = Mutex<(any GuardStarting)?>(nil)
 
     /// - Parameter clock: the time of day, for records and certificates.
@@ -170,6 +173,7 @@ public final class ConfigurationService: Sendable {
     ) throws(Fault) -> (after: Published, compilation: Compilation) {
         var after = before
         after.state = draft.committed()
+        try ConfigurationService.checkBound(draft.changes, before.bound)
         let touched = ConfigurationService.touched(draft.changes, in: after.state)
         after.configuration.update(touched, from: after.state)
         let compilation = compiler.prepare(after.configuration, touched: touched, previous: before.snapshot)
@@ -245,12 +249,14 @@ public final class ConfigurationService: Sendable {
 
     private func reload() async throws {
         let stored = try await store.load()
-        let after = try rebuilt(stored)
+        let after = try rebuilt(stored, published.withLock { $0.bound })
         published.withLock { $0 = after }
         if let snapshot = after.snapshot { await dataPlane.publish(snapshot) }
     }
 
-    private func rebuilt(_ stored: StoredConfiguration) throws(StoreFailure) -> Published {
+    private func rebuilt(
+        _ stored: StoredConfiguration, _ bound: [String: EphemeralEndpoint]
+    ) throws(StoreFailure) -> Published {
         var state = ConfigurationState(catalogue: catalogue)
         do throws(Fault) {
             try state.restore(stored)
@@ -259,7 +265,8 @@ public final class ConfigurationService: Sendable {
         }
         var configuration = Configuration()
         configuration.update(stored.objects.map(\.id), from: state)
+        for endpoint in bound.values { endpoint.apply(to: &configuration) }
         let snapshot = compiler.compile(configuration, touched: nil, previous: nil)
-        return Published(state: state, configuration: configuration, snapshot: snapshot)
+        return Published(state: state, configuration: configuration, snapshot: snapshot, bound: bound)
     }
 }

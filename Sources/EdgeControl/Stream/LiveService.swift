@@ -38,13 +38,16 @@ public final class LiveService: Sendable {
         /// Notes an operator's deed that is no change of the configuration: who, the command, the object's kind and
         /// identifier.
         public var audit: @Sendable (Principal, String, String, String) async throws -> Void
+        /// Connected agents, those with the most streams first.
+        public var agents: @Sendable () async -> [AgentStatus]
 
         public init(
             dataPlane: any DataPlane, slots: SlotTable, breakers: CircuitBreakers, events: EventLog,
             guards: any GuardStore, configuration: @escaping @Sendable () -> Configuration,
             snapshot: @escaping @Sendable () -> Snapshot,
             recentAudit: @escaping @Sendable (Int) async -> [AuditRecord],
-            audit: @escaping @Sendable (Principal, String, String, String) async throws -> Void
+            audit: @escaping @Sendable (Principal, String, String, String) async throws -> Void,
+            agents: @escaping @Sendable () async -> [AgentStatus] = { [] }
         ) {
             self.dataPlane = dataPlane
             self.slots = slots
@@ -55,6 +58,7 @@ public final class LiveService: Sendable {
             self.snapshot = snapshot
             self.recentAudit = recentAudit
             self.audit = audit
+            self.agents = agents
         }
     }
 
@@ -80,6 +84,7 @@ public final class LiveService: Sendable {
         var machine: StatisticsMachine
         var measurement: TrafficMeasurement?
         var configuration = LiveConfiguration()
+        var agents: [AgentStatus] = []
         /// What the data plane could not put in force, as last told.
         var problems: [String: String] = [:]
         /// When it was last told who came from where nobody is allowed to.
@@ -169,10 +174,12 @@ extension LiveService {
     /// Samples, measures, judges guards and tells every reader.
     func tick() async {
         let sample = await sources.dataPlane.sample()
+        let agents = Array(await sources.agents().prefix(StatisticsMachine.maximumRows))
         let configuration = sources.configuration()
         let keys = sources.slots.keys
         let now = clock.now()
         state.withLock { state in
+            state.agents = agents
             if state.measurement == nil || state.configuration.revision != configuration.revision {
                 state.configuration = LiveConfiguration(configuration)
             }
@@ -226,14 +233,14 @@ extension LiveService {
 
     /// The latest tick, with breakers and guards as they are now.
     var latest: StatisticsTick {
-        let measurement = state.withLock { $0.measurement }
+        let (measurement, agents) = state.withLock { ($0.measurement, $0.agents) }
         let traffic = measurement ?? TrafficMeasurement(sequence: 0, interval: 0, uptime: 0, revision: 0)
         return StatisticsTick(
             sequence: traffic.sequence, at: DisplayTime.text(clock.wall()), interval: traffic.interval,
             uptime: traffic.uptime, revision: traffic.revision, regions: traffic.regions, edges: traffic.edges,
             routes: traffic.routes, backends: traffic.backends,
             breakers: LiveService.foremost(breakers),
-            weights: traffic.weights, guards: guards.statuses(), operators: hub.principals)
+            weights: traffic.weights, guards: guards.statuses(), agents: agents, operators: hub.principals)
     }
 
     /// Every breaker of a route that exists, as it is now.

@@ -12,11 +12,14 @@ public protocol TunnelDirectory: Sendable {
     /// Asks the agent of a session to do something, and returns when it was asked.
     /// - Returns: whether there is such a session.
     func ask(_ request: AgentRequest, of session: String) async -> Bool
+    /// Endpoints that agents have bound, newest first.
+    func endpoints() -> [BoundEndpoint]
 }
 
 extension TunnelDirectory {
     public func session(_ id: String) -> TunnelSession? { sessions().first { $0.id == id } }
     public func tunnel(_ id: String) -> Tunnel? { tunnels().first { $0.id == id } }
+    public func endpoints() -> [BoundEndpoint] { [] }
 
     /// What answers about backends may show of it.
     var lookup: LiveLookup {

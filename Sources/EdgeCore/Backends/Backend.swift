@@ -39,6 +39,9 @@ public enum Choice: Sendable {
     case respond(FixedResponse)
     /// Ask the first of these; ask the next only when the one before could not be dialled (behaviour.md 2.3).
     case inOrder([any Backend])
+    /// Send it into one of these tunnels, which are never none: that at this place first, then those after it, round
+    /// to the one before it.
+    case tunnels([TunnelTarget], first: Int)
     case none(EdgeError)
 }
 
@@ -117,11 +120,19 @@ public struct LiveLookup: Sendable {
 /// What a backend may ask for while it is made.
 public struct BackendEnvironment: Sendable {
     public let slots: SlotTable
+    public let tunnels: TunnelGroups
+    /// The name under which it is counted, where that is not its identifier.
+    public let countsAs: String?
     /// Compiled children; `nil` when one does not exist.
     public let resolve: @Sendable (BackendID) -> (any Backend)?
 
-    public init(slots: SlotTable, resolve: @escaping @Sendable (BackendID) -> (any Backend)?) {
+    public init(
+        slots: SlotTable, tunnels: TunnelGroups = TunnelGroups(), countsAs: String? = nil,
+        resolve: @escaping @Sendable (BackendID) -> (any Backend)?
+    ) {
         self.slots = slots
+        self.tunnels = tunnels
+        self.countsAs = countsAs
         self.resolve = resolve
     }
 }

@@ -1,6 +1,7 @@
 public import Shared
 
-/// The tunnels that carry every one of its labels, however many agents have started them.
+/// The tunnels that carry every one of its labels, however many agents have started them (claims C21 to C26): each gets
+/// an equal share, in turn.
 ///
 /// A selector without labels matches no tunnel: it would otherwise take in all of them by oversight.
 public final class TunnelGroupBackend: Backend {
@@ -25,17 +26,20 @@ public final class TunnelGroupBackend: Backend {
 
     public let id: BackendID
     private let slot: Int32
+    private let group: TunnelGroupUse
 
     public init(id: BackendID, settings: JSON, environment: BackendEnvironment) throws(Fault) {
         self.id = id
-        slot = environment.slots.slot("backend/\(id)")
+        slot = environment.slots.slot("backend/" + (environment.countsAs ?? id.rawValue))
+        group = environment.tunnels.use((settings["labels"]?.objectValue ?? [:]).compactMapValues(\.stringValue))
     }
 
-    /// No agent can connect to this version of the server, so there is never a tunnel that matches. To a failover
-    /// backend that is a child which could not be dialled.
     public func choose(_ balance: inout BalanceStates, _ path: inout SelectionPath) -> Choice {
         path.append(slot)
-        return .none(.noTunnel)
+        let tunnels = balance.tunnels[group.number]
+        // To a failover backend that is a child which could not be dialled.
+        guard !tunnels.isEmpty else { return .none(.noTunnel) }
+        return .tunnels(tunnels, first: balance.turn(of: group.number, among: tunnels.count))
     }
 
     /// The official Python client sends `{}` for labels that its caller left out.

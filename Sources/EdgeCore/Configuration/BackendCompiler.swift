@@ -6,6 +6,7 @@ import Shared
 struct BackendCompiler {
     private let configurations: PersistentTable<BackendID, BackendConfiguration>
     private let slots: SlotTable
+    private let tunnels: TunnelGroups
     private(set) var table: BackendTable
     private(set) var faults: [BackendID: Fault] = [:]
     private var waiting: Set<BackendID> = []
@@ -14,10 +15,11 @@ struct BackendCompiler {
     /// - Parameter table: what served before.
     init(
         configurations: PersistentTable<BackendID, BackendConfiguration>, slots: SlotTable,
-        table: BackendTable = BackendTable()
+        tunnels: TunnelGroups = TunnelGroups(), table: BackendTable = BackendTable()
     ) {
         self.configurations = configurations
         self.slots = slots
+        self.tunnels = tunnels
         self.table = table
     }
 
@@ -46,7 +48,9 @@ struct BackendCompiler {
             }
             let backend = try kind.init(
                 id: id, settings: configuration.settings,
-                environment: BackendEnvironment(slots: slots) { [table] in table[$0] })
+                environment: BackendEnvironment(
+                    slots: slots, tunnels: tunnels, countsAs: configuration.isEphemeral ? SlotTable.ephemeral : nil
+                ) { [table] in table[$0] })
             table.set(backend, id, references: references, height: height)
         } catch {
             faults[id] = error

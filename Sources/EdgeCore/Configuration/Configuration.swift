@@ -26,6 +26,10 @@ public struct EdgeConfiguration: Sendable, Hashable {
     public var backend: BackendReference?
     /// HTTPS edges.
     public var routes: [RouteConfiguration]
+    /// Bound by an agent and stored nowhere: many come and go, so that all of them are counted as one.
+    public var isEphemeral = false
+    /// Whether it is also served without TLS, rather than sending clients to HTTPS.
+    public var servesCleartext = false
 
     public init(
         id: EdgeID, kind: EdgeKind, hostports: [String], modules: [String: JSON] = [:],
@@ -80,11 +84,14 @@ public struct BackendConfiguration: Sendable, Hashable {
     public var kind: String
     /// What the kind's `normalise` gave.
     public var settings: JSON
+    /// Of an ephemeral edge.
+    public var isEphemeral: Bool
 
-    public init(id: BackendID, kind: String, settings: JSON) {
+    public init(id: BackendID, kind: String, settings: JSON, isEphemeral: Bool = false) {
         self.id = id
         self.kind = kind
         self.settings = settings
+        self.isEphemeral = isEphemeral
     }
 }
 

@@ -38,11 +38,17 @@ struct EdgeCompiler {
             }
         }
         return CompiledEdge(
-            id: edge.id, kind: edge.kind, slot: slots.slot("edge/\(edge.id)"), hostports: edge.hostports,
+            id: edge.id, kind: edge.kind, slot: slots.slot("edge/" + counted(edge, edge.id.rawValue)),
+            hostports: edge.hostports,
             termination: termination.place, minimumTLSVersion: termination.version,
             routes: routes.isEmpty ? .empty : RouteTable(routes), chain: chain,
             backend: edge.kind == .https ? BackendTable.none : backend(edge.backend),
-            dependencies: dependencies, breakerRoutes: breakerRoutes)
+            dependencies: dependencies, breakerRoutes: breakerRoutes, servesCleartext: edge.servesCleartext)
+    }
+
+    /// Under which name something of an edge is counted: slots are for ever, ephemeral edges are not.
+    private func counted(_ edge: EdgeConfiguration, _ id: String) -> String {
+        edge.isEphemeral ? SlotTable.ephemeral : id
     }
 
     private mutating func compile(
@@ -52,7 +58,8 @@ struct EdgeCompiler {
         let chain = try chain(route.modules, owner: id, kind: edge.kind)
         if chain.modules.contains(where: { $0 is any BreakerBearing }) { breakerRoutes.append(route.id) }
         return CompiledRoute(
-            id: route.id, edgeID: edge.id, slot: slots.slot("route/\(id)"), chain: guards.followed(by: chain),
+            id: route.id, edgeID: edge.id, slot: slots.slot("route/" + counted(edge, id)),
+            chain: guards.followed(by: chain),
             backend: backend(route.backend))
     }
 
@@ -106,7 +113,8 @@ struct EdgeCompiler {
             }
             version = known
         }
-        let isUpstream = edge.kind == .tls && document["terminate_at"]?.stringValue == "upstream"
-        return (isUpstream ? .atUpstream : .atEdge, version)
+        // An agent that terminates is to the edge what an upstream is that does: it gets the bytes untouched.
+        let isElsewhere = ["upstream", "agent"].contains(document["terminate_at"]?.stringValue)
+        return (edge.kind == .tls && isElsewhere ? .atUpstream : .atEdge, version)
     }
 }

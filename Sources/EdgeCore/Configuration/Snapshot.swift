@@ -26,11 +26,13 @@ public final class CompiledEdge: Sendable {
     public let dependencies: Set<String>
     /// The routes that have a circuit breaker in force.
     public let breakerRoutes: [RouteID]
+    /// Whether plain HTTP is answered here, rather than sent on to HTTPS.
+    public let servesCleartext: Bool
 
     public init(
         id: EdgeID, kind: EdgeKind, slot: Int32, hostports: [String], termination: TLSTermination,
         minimumTLSVersion: Int32, routes: RouteTable, chain: Chain, backend: Int32,
-        dependencies: Set<String>, breakerRoutes: [RouteID] = []
+        dependencies: Set<String>, breakerRoutes: [RouteID] = [], servesCleartext: Bool = false
     ) {
         self.id = id
         self.kind = kind
@@ -43,6 +45,7 @@ public final class CompiledEdge: Sendable {
         self.backend = backend
         self.dependencies = dependencies
         self.breakerRoutes = breakerRoutes
+        self.servesCleartext = servesCleartext
     }
 }
 
@@ -85,7 +88,7 @@ public final class Snapshot: Sendable {
     public let entry: EntryRules?
     /// What could not be compiled, by object identifier; the rest serves all the same.
     public let faults: [String: Fault]
-    /// The revision that last changed a TCP edge.
+    /// Grows with each change of the TCP edges.
     public let portsRevision: UInt64
     /// Certificates that serve a name here which they did not serve in the snapshot before.
     public let newCertificates: [CertificateMaterial]

@@ -9,11 +9,15 @@ public struct SnapshotCompiler: Sendable {
     private let modules: ModuleRegistry
     private let slots: SlotTable
     private let breakers: CircuitBreakers
+    private let tunnels: TunnelGroups
 
-    public init(modules: ModuleRegistry, slots: SlotTable, breakers: CircuitBreakers) {
+    public init(
+        modules: ModuleRegistry, slots: SlotTable, breakers: CircuitBreakers, tunnels: TunnelGroups = TunnelGroups()
+    ) {
         self.modules = modules
         self.slots = slots
         self.breakers = breakers
+        self.tunnels = tunnels
     }
 
     /// A compiler for what will never serve: it gives out no counters that outlive it.
@@ -46,7 +50,7 @@ public struct SnapshotCompiler: Sendable {
 
     private func compile(_ ids: Set<BackendID>, _ draft: inout SnapshotDraft) {
         var compiler = BackendCompiler(
-            configurations: draft.configuration.backends, slots: slots, table: draft.backends)
+            configurations: draft.configuration.backends, slots: slots, tunnels: tunnels, table: draft.backends)
         compiler.compile(ids)
         draft.backends = compiler.table
         for (id, fault) in compiler.faults { draft.fail(id.rawValue, fault) }

@@ -97,7 +97,7 @@ struct SnapshotDraft {
             configuration: configuration, edges: edges, hosts: hosts(), ports: hasOtherPorts ? ports() : previous.ports,
             certificates: certificates, backends: backends, entry: work.entry ? entry() : previous.entry,
             faults: faults,
-            portsRevision: hasOtherPorts ? configuration.revision : previous.portsRevision, newCertificates: new,
+            portsRevision: previous.portsRevision + (hasOtherPorts ? 1 : 0), newCertificates: new,
             dependents: dependents)
     }
 

@@ -52,6 +52,10 @@ public struct BalanceStates: Sendable {
         }
     }
 
+    /// The tunnels of every group, as this loop knows them.
+    public var tunnels = TunnelTable()
+    /// How often each group was chosen from.
+    private var groupTurns: [UInt32] = []
     private var turns: [Turn] = []
     /// The place in `turns` by slot, or -1.
     private var places: [Int32] = []
@@ -74,6 +78,15 @@ public struct BalanceStates: Sendable {
         precondition(!table.isEmpty, "there must be a child to choose")
         let place = place(of: slot, table)
         return turns[place].next(table.sum, seed: seed)
+    }
+
+    /// Whose turn it is in a group of equals: the next one's.
+    /// - Parameter count: not 0.
+    mutating func turn(of group: Int32, among count: Int) -> Int {
+        let index = Int(group)
+        while groupTurns.count <= index { groupTurns.append(0) }
+        defer { groupTurns[index] &+= 1 }
+        return Int(groupTurns[index]) % count
     }
 
     private mutating func place(of slot: Int32, _ table: WeightTable) -> Int {

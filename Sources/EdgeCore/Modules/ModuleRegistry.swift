@@ -12,7 +12,7 @@ public struct ModuleRegistry: Sendable {
     public subscript(name: String) -> (any TrafficModule.Type)? { modules.first { $0.name == name } }
 
     public var listings: [ModuleListing] {
-        modules.map {
+        modules.filter { !$0.isForAgentsOnly }.map {
             ModuleListing(
                 name: $0.name, edgeKinds: EdgeKind.allCases.filter($0.edgeKinds.contains), example: $0.example)
         }

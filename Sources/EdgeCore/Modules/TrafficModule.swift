@@ -60,6 +60,8 @@ public protocol TrafficModule: AnyObject, Sendable {
     static var secrets: Set<String> { get }
     /// Of a group, one owner can have only one enabled.
     static var group: ModuleGroup? { get }
+    /// Whether only endpoints that agents bind may have it: edges and routes do not show it.
+    static var isForAgentsOnly: Bool { get }
     /// Whether it needs the plain bytes, or the handshake: refused where TLS is passed through.
     static var needsTermination: Bool { get }
     /// What answers say beyond the settings; requests may bring it back, and it is ignored there.
@@ -89,6 +91,7 @@ extension TrafficModule {
     public static var references: [ModuleReference] { [] }
     public static var secrets: Set<String> { [] }
     public static var group: ModuleGroup? { nil }
+    public static var isForAgentsOnly: Bool { false }
     public static var needsTermination: Bool { false }
     public static var answerFields: [Shape.Field] { [] }
     public static func answer(_ facts: AnswerFacts) -> [String: JSON] { [:] }

@@ -4,6 +4,9 @@ import Synchronization
 ///
 /// Keys: `region/us`, `edge/<id>`, `route/<id>`, `backend/<id>`, `share/<weighted id>/<child id>`, `pool/<address>`.
 public final class SlotTable: Sendable {
+    /// Stands in a key for everything that agents have bound.
+    public static let ephemeral = "agents"
+
     private struct State {
         var slots: [String: Int32] = [:]
         var keys: [String] = []

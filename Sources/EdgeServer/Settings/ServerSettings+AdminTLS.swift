@@ -10,13 +10,7 @@ extension ServerSettings {
             table.fault(table.table["listen"]?.line ?? table.line, "admin.listen names \(place) twice")
         }
         admin.hosts = table.list("host", of: "a host name or an address") { $0.string.flatMap(host) } ?? []
-        let chain = table.value("certificate", expecting: "an absolute path", absolutePath)
-        let key = table.value("key", expecting: "an absolute path", absolutePath)
-        if let chain, let key {
-            admin.certificate = CertificateFiles(chain: chain, key: key)
-        } else if let given = table.table["certificate"] ?? table.table["key"], chain != nil || key != nil {
-            table.fault(given.line, "admin.certificate and admin.key need each other")
-        }
+        admin.certificate = readCertificate(&table, "admin")
         let most = 1_000_000
         admin.requestsPerMinute = table.integer("requests_per_minute", 0...most) ?? admin.requestsPerMinute
         admin.concurrentRequests = table.integer("concurrent_requests", 0...most) ?? admin.concurrentRequests
@@ -25,6 +19,16 @@ extension ServerSettings {
             guard let value = table.table[key] else { continue }
             table.fault(value.line, "admin.\(key) has no meaning without admin.listen")
         }
+    }
+
+    static func readCertificate(_ table: inout SettingsTable, _ name: String) -> CertificateFiles? {
+        let chain = table.value("certificate", expecting: "an absolute path", absolutePath)
+        let key = table.value("key", expecting: "an absolute path", absolutePath)
+        if let chain, let key { return CertificateFiles(chain: chain, key: key) }
+        if let given = table.table["certificate"] ?? table.table["key"], chain != nil || key != nil {
+            table.fault(given.line, "\(name).certificate and \(name).key need each other")
+        }
+        return nil
     }
 
     private static func place(_ text: String) -> Place? {
@@ -42,7 +46,7 @@ extension ServerSettings {
     }
 
     /// A name that a certificate can be for, or an address.
-    private static func host(_ text: String) -> String? {
+    static func host(_ text: String) -> String? {
         guard (1...253).contains(text.utf8.count) else { return nil }
         if IPAddress(text) != nil { return text }
         let isName = text.utf8.allSatisfy { byte in

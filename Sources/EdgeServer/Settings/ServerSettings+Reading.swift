@@ -38,6 +38,7 @@ extension ServerSettings {
         if var admin = top.section("admin") { settings.admin = readAdmin(&admin, settings.admin, environment) }
         settings.listeners = readListeners(&top)
         if var tcp = top.section("tcp") { settings.tcp = readTCP(&tcp) }
+        if var agents = top.section("agents") { settings.agents = readAgents(&agents) }
         if var limits = top.section("limits") { settings.limits = readLimits(&limits) }
         if var history = top.section("history") { settings.history = readHistory(&history) }
         if var timeouts = top.section("timeouts") { settings.timeouts = readTimeouts(&timeouts) }
@@ -45,7 +46,7 @@ extension ServerSettings {
         return settings
     }
 
-    private static func region(_ table: inout SettingsTable) -> Region? {
+    static func region(_ table: inout SettingsTable) -> Region? {
         table.value("region", expecting: "a region's code: lower-case letters, digits and '-', at most 32") { value in
             guard let code = value.string, (1...32).contains(code.utf8.count) else { return nil }
             return code.utf8.allSatisfy { (0x61...0x7A).contains($0) || (0x30...0x39).contains($0) || $0 == 0x2D }

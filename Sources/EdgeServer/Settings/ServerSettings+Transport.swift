@@ -74,6 +74,25 @@ extension ServerSettings {
     }
 }
 
+extension ServerSettings.Agents {
+    /// Where to listen, and the passed socket to use instead, if one is.
+    func places(_ sockets: [String: [Int32]]) throws(SettingsProblem) -> [(address: SocketAddress, inherited: Int32?)] {
+        var all: [(address: SocketAddress, inherited: Int32?)] = []
+        for origin in origins {
+            switch origin {
+            case .bind(let addresses, let port):
+                all += addresses.compactMap { IPAddress($0) }.map { (SocketAddress($0, port: port), nil) }
+            case .inherited(let name):
+                guard let passed = sockets[name], !passed.isEmpty else {
+                    throw SettingsProblem(description: "agents.socket: no socket named '\(name)' was passed")
+                }
+                all += passed.map { (SocketAddress(.unspecified, port: 0), $0) }
+            }
+        }
+        return all
+    }
+}
+
 extension Duration {
     fileprivate var milliseconds: UInt64 { UInt64(max(0, nanoseconds) / 1_000_000) }
 }

@@ -16,6 +16,8 @@ struct ServerSettings: Sendable {
     var listeners: [Listener] = []
     /// Where TCP edges may listen; `nil` when this server offers no TCP addresses.
     var tcp: TCPAddresses?
+    /// Where agents come in; `nil` when this server takes none.
+    var agents: Agents?
     var limits = Limits()
     /// How much of the configuration's past is kept.
     var history = HistoryLimits()
@@ -25,8 +27,8 @@ struct ServerSettings: Sendable {
     /// Where traffic comes in: the server's own region, then those of its listeners.
     var regions: [Region] {
         var regions = [region]
-        for listener in listeners {
-            if let other = listener.region, !regions.contains(other) { regions.append(other) }
+        for other in listeners.map(\.region) + [agents?.region] {
+            if let other, !regions.contains(other) { regions.append(other) }
         }
         return regions
     }

@@ -1,4 +1,5 @@
 import EdgeCore
+import EdgeTunnel
 import Glibc
 
 /// Who uses a channel. Called on the channel's loop; the channel may be closed in any of these.
@@ -18,7 +19,8 @@ class ChannelHandler {
     func channelPassThrough(_ channel: Channel, edge: CompiledEdge, helloBytes: [UInt8]) {}
 }
 
-/// A byte stream over a socket, with or without TLS, that writes at once and queues only what the kernel refuses.
+/// A byte stream over a socket or a tunnel's stream, with or without TLS, that writes at once and queues only what its
+/// carrier refuses.
 final class Channel: EventSource, TLSCarrier {
     private enum Phase {
         case connecting, handshaking, open
@@ -36,6 +38,8 @@ final class Channel: EventSource, TLSCarrier {
     }
 
     var handler: ChannelHandler?
+    /// What carries the bytes where it is no socket.
+    private let carrier: StreamCarrier?
     private(set) var tls: TLSSession?
     private var phase = Phase.open
     private var queue = ByteQueue()
@@ -57,6 +61,10 @@ final class Channel: EventSource, TLSCarrier {
     /// How long a peer has to end its half after we have ended ours.
     private static let lingerMilliseconds: UInt64 = 2000
 
+    /// Acknowledge at once what the peer sends, again and again, because the kernel forgets it: official agents keep
+    /// small segments back until then, 44 ms for every request (agent-protocol.md 10.2).
+    var acknowledgesAtOnce = false
+
     private enum AfterFlush { case nothing, shutdown, close, linger }
 
     /// Queued bytes above which the other side is no longer read, and below which it is read again.
@@ -64,16 +72,33 @@ final class Channel: EventSource, TLSCarrier {
 
     init(loop: EventLoop, descriptor: Int32, connecting: Bool = false) throws(SystemError) {
         highWater = loop.service.settings.queueHighWater
+        carrier = nil
         super.init(loop: loop)
         phase = connecting ? .connecting : .open
         try open(descriptor)
     }
+
+    init(loop: EventLoop, carrier: StreamCarrier) {
+        highWater = loop.service.settings.queueHighWater
+        self.carrier = carrier
+        super.init(loop: loop)
+        openDetached()
+        carrier.channel = self
+    }
+
+    /// Whether a tunnel carries it.
+    var isTunnelled: Bool { carrier != nil }
+    /// The tunnel broke, or its session ended, and not this one connection in good order.
+    var isLost: Bool { carrier?.isBroken ?? false }
+    /// Why a tunnelled connection came to nothing: its agent could not reach the upstream. No byte was used up then.
+    var dialFailure: EdgeError? { carrier?.dialFailure }
 
     var isReadingPaused: Bool { readPaused }
     var isCongested: Bool { queue.count >= highWater }
     var hasQueuedBytes: Bool { !queue.isEmpty }
 
     override func closeDescriptor() {
+        carrier?.close()
         super.closeDescriptor()
         let onClose = self.onClose
         self.onClose = nil
@@ -122,10 +147,12 @@ final class Channel: EventSource, TLSCarrier {
     }
 
     func carrierRead(_ buffer: UnsafeMutableRawBufferPointer) -> CarrierResult {
+        if let carrier { return carrier.read(into: buffer) }
         if socketDrained, !peerShut { return .blocked }
         let count = recv(descriptor, buffer.baseAddress, buffer.count, 0)
         if count > 0 {
             if count < buffer.count { socketDrained = true }
+            if acknowledgesAtOnce { Sockets.setQuickAcknowledge(descriptor) }
             return .bytes(count)
         }
         if count == 0 { return .ended }
@@ -135,6 +162,7 @@ final class Channel: EventSource, TLSCarrier {
     }
 
     func carrierWrite(_ bytes: UnsafeRawBufferPointer) -> CarrierResult {
+        if let carrier { return carrier.write(bytes) }
         let count = send(descriptor, bytes.baseAddress, bytes.count, Int32(MSG_NOSIGNAL))
         if count >= 0 { return .bytes(count) }
         return errno == EAGAIN || errno == EINTR ? .blocked : .failed
@@ -189,7 +217,8 @@ final class Channel: EventSource, TLSCarrier {
 
     /// A paused reader does not see a reset by reading: ask the socket.
     private func probe() {
-        if Sockets.connectionError(descriptor) != 0 { fail() } else { handler?.channelHungUp(self) }
+        let isBroken = carrier?.isBroken ?? (Sockets.connectionError(descriptor) != 0)
+        if isBroken { fail() } else { handler?.channelHungUp(self) }
     }
 
     // MARK: Reading
@@ -197,6 +226,7 @@ final class Channel: EventSource, TLSCarrier {
     func read() -> ReadResult {
         guard isOpen, !inputEnded else { return inputEnded ? .ended : .failed }
         let result: CarrierResult
+        if tls == nil, let carrier { return read(carrier) }
         if let tls {
             result = tls.read(loop.scratch)
         } else {
@@ -217,6 +247,19 @@ final class Channel: EventSource, TLSCarrier {
         case .failed:
             return .failed
         }
+    }
+
+    /// A tunnel's bytes are handed on where they lie.
+    private func read(_ carrier: StreamCarrier) -> ReadResult {
+        let result = carrier.read()
+        switch result {
+        case .bytes, .failed: break
+        case .blocked: readable = false
+        case .ended:
+            inputEnded = true
+            readable = false
+        }
+        return result
     }
 
     /// Stops `channelReadable` until `resumeReading`. What the peer sends waits in the kernel, and then at the peer.
@@ -308,7 +351,7 @@ final class Channel: EventSource, TLSCarrier {
 
     private func sendEnd() {
         tls?.sendCloseNotify()
-        Glibc.shutdown(descriptor, Int32(SHUT_WR))
+        if let carrier { carrier.finish() } else { Glibc.shutdown(descriptor, Int32(SHUT_WR)) }
     }
 
     /// Ends the writing half when all is written.
@@ -331,7 +374,7 @@ final class Channel: EventSource, TLSCarrier {
     func reset() {
         guard isOpen else { return }
         handler = nil
-        Sockets.setResetOnClose(descriptor)
+        if let carrier { carrier.breakOff(.reset) } else { Sockets.setResetOnClose(descriptor) }
         closeDescriptor()
     }
 
@@ -354,6 +397,16 @@ final class Channel: EventSource, TLSCarrier {
     private func discardInput() {
         guard case .lingering(var discarded) = phase else { return }
         while isOpen {
+            if let carrier {
+                guard case .bytes(let bytes) = carrier.read() else {
+                    if carrier.hasEnded { closeDescriptor() }
+                    return
+                }
+                discarded += bytes.count
+                phase = .lingering(discarded: discarded)
+                if discarded > 256 << 10 { return closeDescriptor() }
+                continue
+            }
             // Sealed bytes need no opening to be thrown away.
             let count = recv(descriptor, loop.scratch.baseAddress, loop.scratch.count, 0)
             if count > 0 {

@@ -18,10 +18,17 @@ final class ProxyExchange: Exchange, DialWaiter {
     private var walk = BackendWalk()
     private var dialer: Dialer?
     private var upstream: UpstreamConnection?
+    /// Where the connection was dialled to; `nil` for a tunnel.
+    private var target: Target?
     private var relay: Relay?
 
     /// What goes upstream next: the head, and body bytes that came while the upstream was not there yet.
     private var pending: [UInt8] = []
+    /// How much of it went out already, and is kept because it may have to go out once more.
+    private var sent = 0
+    private var keepsSent = false
+    /// How often the request was sent anew because a tunnel was lost.
+    private var retries = 0
     private var requestFraming = BodyFraming.none
     private var requestReceived = false
     private var mayRetry = false
@@ -48,6 +55,7 @@ final class ProxyExchange: Exchange, DialWaiter {
         requestFraming = facts.framing
         requestReceived = false
         outcomeTold = false
+        retries = 0
         answerHasBody = false
         view.connection = facts.connection
         view.isSecure = facts.isSecure
@@ -112,6 +120,7 @@ final class ProxyExchange: Exchange, DialWaiter {
     private func proceed(_ step: BackendWalk.Step) {
         switch step {
         case .dial(let target): reach(target)
+        case .enter(let tunnel): enter(tunnel)
         case .respond(let response):
             tally.add(walk.path, service)
             respond(response)
@@ -122,15 +131,35 @@ final class ProxyExchange: Exchange, DialWaiter {
     /// Writes the head to forward, and takes a connection from the pool or dials one.
     private func reach(_ target: Target) {
         view.backendID = target.backendID.rawValue
-        if pending.isEmpty {
-            HTTP1Writer.requestHead(view.request, framing: requestFraming, isUpgrade: requestIsUpgrade, into: &pending)
-            mayRetry = requestFraming == .none && view.request.isIdempotent
-        }
+        self.target = target
+        writeHead()
+        keepsSent = mayRetry
         if let connection = service.pool(target).take() {
             attach(connection)
         } else {
             dial(target)
         }
+    }
+
+    private func writeHead() {
+        guard pending.isEmpty else { return }
+        HTTP1Writer.requestHead(view.request, framing: requestFraming, isUpgrade: requestIsUpgrade, into: &pending)
+        mayRetry = requestFraming == .none && view.request.isIdempotent
+    }
+
+    /// Takes an idle stream of the tunnel, or opens one. What is sent is kept for a while: only then does the agent say
+    /// whether it reaches its upstream at all.
+    private func enter(_ target: TunnelTarget) {
+        guard let tunnel = target as? CarriedTunnel, let facts else { return dialFailed(.noTunnel) }
+        view.backendID = tunnel.id
+        self.target = nil
+        writeHead()
+        keepsSent = true
+        let pool = tunnel.pool(on: loop)
+        if let connection = pool.take() { return attach(connection) }
+        let visitor = Visitor(facts: facts.connection, kind: .https, isPassthrough: false, isSecure: facts.isSecure)
+        guard let channel = tunnel.connect(visitor, on: loop) else { return dialFailed(.noTunnel) }
+        attach(UpstreamConnection(channel: channel, pool: pool))
     }
 
     private func dial(_ target: Target) {
@@ -141,7 +170,7 @@ final class ProxyExchange: Exchange, DialWaiter {
 
     func dialed(_ channel: Channel, target: Target) {
         dialer = nil
-        attach(UpstreamConnection(channel: channel, target: target, pool: service.pool(target)))
+        attach(UpstreamConnection(channel: channel, pool: service.pool(target)))
         flushRequest()
         client?.resumeRequestBody()
     }
@@ -180,7 +209,7 @@ final class ProxyExchange: Exchange, DialWaiter {
         } else {
             pending.append(contentsOf: bytes)
         }
-        if pending.count >= 32 << 10 { flushRequest() }
+        if pending.count - sent >= 32 << 10 { flushRequest() }
     }
 
     override func receiveEnd(trailers: MessageHead?) {
@@ -191,12 +220,23 @@ final class ProxyExchange: Exchange, DialWaiter {
 
     override func flushRequest() {
         guard let upstream else { return }
-        if !pending.isEmpty {
-            pending.withUnsafeBytes { upstream.write($0) }
-            // Kept while the exchange may have to be tried again on a fresh connection.
-            if !mayRetry { pending.removeAll(keepingCapacity: true) }
+        if pending.count > sent {
+            pending.withUnsafeBytes { upstream.write(UnsafeRawBufferPointer(rebasing: $0[sent...])) }
+            sent = pending.count
+            // Kept while the exchange may have to be tried again on a fresh connection, but no more than a little.
+            if sent > Self.maximumKept { keepsSent = false }
+            if !keepsSent { dropSent() }
         }
         if requestReceived { upstream.requestEnded() }
+    }
+
+    /// Bytes of a request that are kept after they were sent.
+    private static let maximumKept = 64 << 10
+
+    private func dropSent() {
+        pending.removeAll(keepingCapacity: true)
+        sent = 0
+        keepsSent = false
     }
 
     override var wantsBody: Bool {
@@ -213,7 +253,7 @@ final class ProxyExchange: Exchange, DialWaiter {
 
     func upstreamHead(_ framing: BodyFraming) {
         guard let client else { return }
-        pending.removeAll(keepingCapacity: true)
+        dropSent()
         state = .answering
         view.now = loop.now
         tell(.answered(status: view.response.status))
@@ -276,11 +316,37 @@ final class ProxyExchange: Exchange, DialWaiter {
         }
         // A connection kept from an earlier exchange may have been closed by its peer in the meantime. If nothing
         // was answered and the request can be repeated without harm, a fresh one is tried (RFC 9110, 9.2.2).
-        if let failed, failed.isReused, !failed.answerBegun, mayRetry, error != .upstreamTimeout {
-            state = .choosing
-            return dial(failed.target)
+        if let failed, !failed.answerBegun, error != .upstreamTimeout, tryAgain(failed) { return }
+        reject(failed?.channel.dialFailure ?? error)
+    }
+
+    /// - Returns: whether there is another way for the request.
+    private func tryAgain(_ failed: UpstreamConnection) -> Bool {
+        if let error = failed.channel.dialFailure {
+            guard keepsSent else { return false }
+            return sendAnew { dialFailed(error) }
         }
-        reject(error)
+        guard mayRetry else { return false }
+        if let target {
+            guard failed.isReused else { return false }
+            return sendAnew { dial(target) }
+        }
+        // The agent is gone, or its upstream ended the idle connection: another tunnel may serve.
+        guard failed.channel.isLost || failed.isReused, retries < 3, let route else { return false }
+        retries += 1
+        return sendAnew {
+            walk.reset()
+            proceed(walk.first(service.snapshot.backends[route.backend], &service.balance))
+            flushRequest()
+            client?.flush()
+        }
+    }
+
+    private func sendAnew(_ way: () -> Void) -> Bool {
+        sent = 0
+        state = .choosing
+        way()
+        return true
     }
 
     func flushClient() { client?.flush() }
@@ -388,6 +454,8 @@ final class ProxyExchange: Exchange, DialWaiter {
         edge = nil
         route = nil
         transform = nil
+        target = nil
+        sent = 0
         pending.removeAll(keepingCapacity: pending.capacity <= 64 << 10)
         walk.reset()
         view.reset()

@@ -1,4 +1,5 @@
 import EdgeCore
+import EdgeTunnel
 import Glibc
 import Shared
 
@@ -11,6 +12,8 @@ final class Acceptor {
         case tcp(port: UInt16)
         case handler(RequestHandler)
         case secureHandler(RequestHandler, HandlerCertificate)
+        /// Agents, on a port of their own.
+        case agents(AgentDoor)
     }
 
     private let loop: EventLoop
@@ -59,6 +62,10 @@ final class Acceptor {
         case .secureHandler(let handler, let certificate):
             Handshake(acceptor: self, channel: channel, peer: peer, local: local, program: (handler, certificate))
                 .start()
+        case .agents(let door):
+            channel.acknowledgesAtOnce = true
+            Sockets.setQuickAcknowledge(descriptor)
+            Handshake(acceptor: self, channel: channel, peer: peer, local: local, door: door).start()
         case .http(let kind): startCleartext(channel, kind, facts(peer, local, nil))
         case .tcp(let port):
             guard let edge = service.snapshot.ports[port] else {
@@ -132,12 +139,16 @@ private final class Handshake: ChannelHandler {
     private let local: SocketAddress
     /// Who answers instead of the edges, and the certificate shown to every client, whatever name it asks for.
     private let program: (handler: RequestHandler, certificate: HandlerCertificate)?
+    /// Every client is an agent, whatever name it asks for, if any.
+    private let door: AgentDoor?
+    private var halfOpen: UInt64?
 
     init(
         acceptor: Acceptor, channel: Channel, peer: SocketAddress, local: SocketAddress,
-        program: (RequestHandler, HandlerCertificate)? = nil
+        program: (RequestHandler, HandlerCertificate)? = nil, door: AgentDoor? = nil
     ) {
         self.program = program
+        self.door = door
         self.acceptor = acceptor
         self.channel = channel
         self.peer = peer
@@ -149,12 +160,18 @@ private final class Handshake: ChannelHandler {
         channel.handler = self
         channel.setDeadline(milliseconds: service.settings.handshakeTimeout)
         do {
-            if let certificate = program?.certificate {
+            if let door {
+                guard admits(door) else { return channel.closeNow() }
+                try channel.beginServerTLS { _ in door.decision }
+            } else if let certificate = program?.certificate {
                 try channel.beginServerTLS { _ in
                     .terminate(certificate.context, minimumVersion: HandlerCertificate.minimumVersion, http: true)
                 }
             } else {
-                try channel.beginServerTLS { [unowned service] name in service.decide(name) }
+                try channel.beginServerTLS { [unowned service, unowned channel] name in
+                    channel.acknowledgesAtOnce = service.agents?.names.contains(name) ?? false
+                    return service.decide(name)
+                }
             }
         } catch {
             channelFailed(channel)
@@ -164,6 +181,11 @@ private final class Handshake: ChannelHandler {
     override func channelConnected(_ channel: Channel) {
         guard let tls = channel.tls else { return }
         let facts = acceptor.facts(peer, local, tls)
+        if let door { return startAgent(door, facts) }
+        if let named = channel.loop.service.agents, named.names.contains(tls.serverName) {
+            guard admits(named) else { return channel.closeNow() }
+            return startAgent(named, facts)
+        }
         if let handler = program?.handler { return startProgram(handler, facts, tls) }
         let snapshot = channel.loop.service.snapshot
         if let edge = snapshot.hosts.lookup(tls.serverName), edge.kind == .tls {
@@ -172,6 +194,20 @@ private final class Handshake: ChannelHandler {
             acceptor.startHTTP2(channel, .edges(isSecure: true), facts)
         } else {
             acceptor.startHTTP1(channel, .edges(isSecure: true), facts)
+        }
+    }
+
+    /// Strangers who show no token take each other's places, not those of agents that do.
+    private func admits(_ door: AgentDoor) -> Bool {
+        guard door.hub.gate.admits(peer.address.description) else { return false }
+        halfOpen = channel.loop.service.admitHalfOpen(channel, from: peer.address)
+        return true
+    }
+
+    private func startAgent(_ door: AgentDoor, _ facts: ConnectionFacts) {
+        let (service, number) = (channel.loop.service!, halfOpen)
+        door.start(channel, facts) { [unowned service] in
+            if let number { service.halfOpenSettled(number) }
         }
     }
 
@@ -189,6 +225,7 @@ private final class Handshake: ChannelHandler {
     }
 
     override func channelFailed(_ channel: Channel) {
+        if let halfOpen { channel.loop.service.halfOpenSettled(halfOpen) }
         channel.closeNow()
     }
 }

@@ -7,8 +7,9 @@ import Synchronization
 /// Something with a descriptor on a loop. Subclassed by channels and listeners.
 class EventSource {
     let loop: EventLoop
-    /// -1 once closed.
+    /// -1 once closed, and for a source without one.
     fileprivate(set) var descriptor: Int32 = -1
+    private(set) var isOpen = false
     fileprivate var token: UInt64 = 0
     /// The loop's clock in milliseconds at which `deadlineReached` is called; 0 for never.
     private var deadline: UInt64 = 0
@@ -16,8 +17,6 @@ class EventSource {
     fileprivate var armedTick: UInt64 = 0
 
     init(loop: EventLoop) { self.loop = loop }
-
-    var isOpen: Bool { descriptor >= 0 }
 
     /// Gives the loop the descriptor to watch, and to close.
     func open(_ descriptor: Int32, shared: Bool = false) throws(SystemError) {
@@ -29,14 +28,22 @@ class EventSource {
             throw error
         }
         self.descriptor = descriptor
+        isOpen = true
+    }
+
+    /// Makes this a source without a descriptor: it has deadlines, and somebody else tells it what is ready.
+    func openDetached() {
+        token = loop.register(self)
+        isOpen = true
     }
 
     /// Closes the descriptor. The object stays alive until the loop's round ends, so that a caller further up the
     /// stack does not run in freed memory.
     func closeDescriptor() {
-        guard descriptor >= 0 else { return }
+        guard isOpen else { return }
+        isOpen = false
         loop.unregister(token)
-        Glibc.close(descriptor)
+        if descriptor >= 0 { Glibc.close(descriptor) }
         descriptor = -1
         deadline = 0
         loop.keepUntilRoundEnds(self)
@@ -77,7 +84,9 @@ final class EventLoop: @unchecked Sendable {
     let index: Int
     fileprivate var poller: EpollPoller
     private let wakeDescriptor: Int32
-    private let mailbox = Mutex<[Message]>([])
+    private let mailbox = Mailbox()
+    /// Whether the loop waits, so that a message has to wake it.
+    private let isAsleep = Atomic<Bool>(false)
     private var running = true
 
     private var sources: [EventSource?] = [nil]
@@ -119,11 +128,9 @@ final class EventLoop: @unchecked Sendable {
 
     /// Runs `message` on the loop's thread, soon. Callable from anywhere.
     func post(_ message: @escaping Message) {
-        let first = mailbox.withLock { mailbox in
-            mailbox.append(message)
-            return mailbox.count == 1
-        }
-        guard first else { return }
+        mailbox.push(message)
+        // The loop looks at its mailbox after it has said that it sleeps, so that one of the two sees the other.
+        guard isAsleep.exchange(false, ordering: .sequentiallyConsistent) else { return }
         var one: UInt64 = 1
         _ = Glibc.write(wakeDescriptor, &one, 8)
     }
@@ -136,17 +143,25 @@ final class EventLoop: @unchecked Sendable {
 
     func run() {
         while running {
-            let timeout = deferred.isEmpty ? millisecondsToNextTimer() : 0
-            let count = poller.wait(milliseconds: timeout)
+            let count = wait()
             readClock()
             for index in 0..<count {
                 let (token, readiness) = poller[index]
-                if token == 0 { drainMailbox() } else { source(token)?.ready(readiness) }
+                if token == 0 { clearWakening() } else { source(token)?.ready(readiness) }
             }
+            mailbox.takeAll { $0(self) }
             runTimers()
             runDeferred()
             graveyard.removeAll(keepingCapacity: true)
         }
+    }
+
+    private func wait() -> Int {
+        guard deferred.isEmpty else { return poller.wait(milliseconds: 0) }
+        isAsleep.store(true, ordering: .sequentiallyConsistent)
+        let timeout = mailbox.isEmpty ? millisecondsToNextTimer() : 0
+        defer { isAsleep.store(false, ordering: .relaxed) }
+        return poller.wait(milliseconds: timeout)
     }
 
     private func source(_ token: UInt64) -> EventSource? {
@@ -171,15 +186,9 @@ final class EventLoop: @unchecked Sendable {
         for item in work { item() }
     }
 
-    private func drainMailbox() {
+    private func clearWakening() {
         var count: UInt64 = 0
         _ = Glibc.read(wakeDescriptor, &count, 8)
-        let messages = mailbox.withLock { mailbox in
-            let all = mailbox
-            mailbox.removeAll()
-            return all
-        }
-        for message in messages { message(self) }
     }
 
     private func millisecondsToNextTimer() -> Int32 {

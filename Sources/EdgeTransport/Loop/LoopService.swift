@@ -13,6 +13,10 @@ final class LoopService {
     /// The configuration in force on this loop.
     var snapshot: Snapshot
     var balance = BalanceStates()
+    /// Where agents come in by name, if they do.
+    var agents: AgentDoor?
+    private var halfOpenAgents = HalfOpenAgents()
+    private var halfOpenChannels: [UInt64: Channel] = [:]
     var traffic = TrafficSample()
     /// Client connections of all kinds on this loop.
     var connectionCount = 0
@@ -63,13 +67,36 @@ final class LoopService {
         if spareExchanges.count < 256 { spareExchanges.append(exchange) }
     }
 
+    /// Takes the tunnel groups of another moment, unless it knows later ones.
+    func take(_ table: TunnelTable) {
+        if table.version >= balance.tunnels.version { balance.tunnels = table }
+    }
+
     /// What a handshake for `serverName` should do.
     func decide(_ serverName: String) -> HelloDecision {
         guard !serverName.isEmpty else { return .refuse }
+        if let agents, agents.names.contains(serverName) { return agents.decision }
         let edge = snapshot.hosts.lookup(serverName)
         if let edge, edge.kind == .tls, edge.termination == .atUpstream { return .passThrough(edge) }
         guard let context = snapshot.certificates.lookup(serverName)?.served.context else { return .refuse }
         return .terminate(context, minimumVersion: edge?.minimumTLSVersion ?? 0x0303, http: edge?.kind != .tls)
+    }
+
+    // MARK: Agents without a token
+
+    /// - Returns: a number to be given back by `halfOpenSettled`.
+    func admitHalfOpen(_ channel: Channel, from address: IPAddress) -> UInt64 {
+        let (number, evicted) = halfOpenAgents.add(address)
+        halfOpenChannels[number] = channel
+        if let evicted, let channel = halfOpenChannels.removeValue(forKey: evicted) {
+            channel.handler?.channelFailed(channel)
+        }
+        return number
+    }
+
+    func halfOpenSettled(_ number: UInt64) {
+        halfOpenAgents.remove(number)
+        halfOpenChannels[number] = nil
     }
 
     // MARK: Counting

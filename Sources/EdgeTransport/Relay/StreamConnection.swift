@@ -1,12 +1,19 @@
 import EdgeCore
+import Shared
 
 /// A client connection to a TLS or TCP edge: modules once, a backend once, then a relay.
+///
+/// Through a tunnel the relay begins with the first byte from the upstream: until then the agent may find that it reaches
+/// nobody, and what the client sent goes to the next leg.
 final class StreamConnection: ChannelHandler, DialWaiter {
     private let channel: Channel
     private let service: LoopService
     private let edge: CompiledEdge
     private let facts: ConnectionFacts
-    private let early: [UInt8]
+    /// What the client sent and no upstream is known to have.
+    private var early: [UInt8]
+    /// The tunnel's stream that is being tried.
+    private var attempt: Channel?
     private var walk = BackendWalk()
     private var dialer: Dialer?
     private var tally = ExchangeTally()
@@ -40,6 +47,7 @@ final class StreamConnection: ChannelHandler, DialWaiter {
 
     private func proceed(_ step: BackendWalk.Step) {
         switch step {
+        case .enter(let tunnel): enter(tunnel)
         case .dial(let target):
             let dialer = Dialer(loop: channel.loop, target: target, waiter: self)
             self.dialer = dialer
@@ -53,9 +61,15 @@ final class StreamConnection: ChannelHandler, DialWaiter {
     func dialed(_ upstream: Channel, target: Target) {
         dialer = nil
         guard !isOver, channel.isOpen else { return upstream.closeNow() }
+        relay(upstream, fromClient: early, fromUpstream: [])
+    }
+
+    private func relay(_ upstream: Channel, fromClient: [UInt8], fromUpstream: [UInt8]) {
+        attempt = nil
+        early = []
         tally.add(walk.path, service)
         let relay = Relay(
-            service: service, client: channel, upstream: upstream, fromClient: early, fromUpstream: [])
+            service: service, client: channel, upstream: upstream, fromClient: fromClient, fromUpstream: fromUpstream)
         relay.start { [self] fromClient, fromUpstream in
             tally.bytesIn &+= fromClient
             tally.bytesOut &+= fromUpstream
@@ -71,12 +85,74 @@ final class StreamConnection: ChannelHandler, DialWaiter {
         proceed(step)
     }
 
-    override func channelFailed(_ channel: Channel) { close(broken: true) }
+    // MARK: Through a tunnel
+
+    private static let maximumEarly = 64 << 10
+
+    private func enter(_ target: TunnelTarget) {
+        let visitor = Visitor(
+            facts: facts, kind: edge.kind, isPassthrough: edge.kind == .tls && edge.termination == .atUpstream,
+            isSecure: !facts.tlsVersion.isEmpty)
+        guard let tunnel = target as? CarriedTunnel, let stream = tunnel.connect(visitor, on: channel.loop) else {
+            return dialFailed(.noTunnel)
+        }
+        attempt = stream
+        stream.handler = self
+        stream.write(early)
+        channel.setDeadline(milliseconds: service.settings.relayIdleTimeout)
+        channel.resumeReading()
+        channel.readAgain()
+    }
+
+    override func channelReadable(_ channel: Channel) {
+        guard let attempt else { return }
+        if channel === attempt { readUpstream(attempt) } else { readClient(attempt) }
+    }
+
+    private func readClient(_ attempt: Channel) {
+        while early.count < Self.maximumEarly {
+            switch channel.read() {
+            case .bytes(let bytes):
+                early.append(contentsOf: bytes)
+                attempt.write(UnsafeRawBufferPointer(bytes))
+            case .blocked: return
+            case .ended, .failed: return commit(attempt, [])
+            }
+        }
+        commit(attempt, [])
+    }
+
+    private func readUpstream(_ attempt: Channel) {
+        switch attempt.read() {
+        case .bytes(let bytes): commit(attempt, Array(bytes))
+        case .blocked: break
+        case .ended, .failed:
+            guard let error = attempt.dialFailure else { return commit(attempt, []) }
+            self.attempt = nil
+            attempt.closeNow()
+            dialFailed(error)
+        }
+    }
+
+    /// The upstream is there, as far as can be told.
+    private func commit(_ attempt: Channel, _ fromUpstream: [UInt8]) {
+        tally.bytesIn &+= UInt64(early.count)
+        relay(attempt, fromClient: [], fromUpstream: fromUpstream)
+    }
+
+    override func channelFailed(_ channel: Channel) {
+        if channel === attempt {
+            attempt = nil
+            if let error = channel.dialFailure { return dialFailed(error) }
+        }
+        close(broken: true)
+    }
 
     private func close(broken: Bool) {
         guard !isOver else { return }
         isOver = true
         dialer?.cancel()
+        attempt?.closeNow()
         tally.isAborted = broken
         tally.end(service, microseconds: channel.loop.now.microseconds(since: facts.start))
         channel.closeNow()

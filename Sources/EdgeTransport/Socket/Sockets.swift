@@ -106,6 +106,12 @@ enum Sockets {
         setOption(descriptor, Int32(IPPROTO_TCP), TCP_NODELAY, 1)
     }
 
+    /// Has what arrived acknowledged now. Not kept by the kernel: tcp(7).
+    @inline(__always)
+    static func setQuickAcknowledge(_ descriptor: Int32) {
+        setOption(descriptor, Int32(IPPROTO_TCP), TCP_QUICKACK, 1)
+    }
+
     private static func setOption(_ descriptor: Int32, _ level: Int32, _ name: Int32, _ value: Int32) {
         var value = value
         setsockopt(descriptor, level, name, &value, socklen_t(MemoryLayout<Int32>.size))

@@ -1,6 +1,6 @@
 import EdgeCore
 
-/// One HTTP/1.1 connection to an upstream: the client's half of the protocol, one exchange at a time.
+/// One HTTP/1.1 connection to an upstream, by a socket or through a tunnel: the client's half of the protocol, one exchange at a time.
 final class UpstreamConnection: ChannelHandler {
     private enum State {
         case idle
@@ -11,9 +11,8 @@ final class UpstreamConnection: ChannelHandler {
     }
 
     let channel: Channel
-    let target: Target
     private let loop: EventLoop
-    private unowned let pool: UpstreamPool
+    private let pool: UpstreamPool
     private var exchange: ProxyExchange?
     private var state = State.idle
     /// The beginning of a head that has not arrived whole.
@@ -26,9 +25,8 @@ final class UpstreamConnection: ChannelHandler {
     private var mayKeep = false
     private var requestDone = false
 
-    init(channel: Channel, target: Target, pool: UpstreamPool) {
+    init(channel: Channel, pool: UpstreamPool) {
         self.channel = channel
-        self.target = target
         self.pool = pool
         loop = channel.loop
         super.init()
@@ -59,9 +57,16 @@ final class UpstreamConnection: ChannelHandler {
     }
 
     func close() {
+        let isIdle = if case .idle = state { true } else { false }
         state = .closed
         exchange = nil
-        channel.closeNow()
+        leave(inOrder: isIdle)
+    }
+
+    /// - Parameter inOrder: both directions are at the end of an exchange. Then a tunnel's stream is ended and not broken
+    ///   off, so that its place is free as soon as the agent has heard of it (agent-protocol.md 7.6).
+    private func leave(inOrder: Bool) {
+        if inOrder, channel.isTunnelled { channel.closeGracefully() } else { channel.closeNow() }
     }
 
     /// The exchange is over. Only a connection on which both directions ended cleanly serves again.
@@ -70,7 +75,9 @@ final class UpstreamConnection: ChannelHandler {
         if mayKeep, requestDone, channel.isOpen, !channel.hasQueuedBytes, !channel.peerHasShut {
             pool.put(self)
         } else {
-            close()
+            let isComplete = if case .closed = state { requestDone } else { false }
+            state = .closed
+            leave(inOrder: isComplete)
         }
     }
 

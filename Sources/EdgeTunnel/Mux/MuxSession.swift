@@ -156,10 +156,9 @@ public struct MuxSession: Sendable {
         ref.slot < streams.count && streams[ref.slot]?.id == ref.id
     }
 
-    /// How much credit a stream has had from the peer since it was opened: what of its bytes was read over there.
-    public func credited(_ ref: StreamRef) -> UInt64 {
-        isCurrent(ref) ? streams[ref.slot]?.credited ?? 0 : 0
-    }
+    /// How much credit a stream has had from the peer since it was opened: what of its bytes was read over there;
+    /// `nil` for a stream that is over.
+    public func credited(_ ref: StreamRef) -> UInt64? { isCurrent(ref) ? streams[ref.slot]?.credited : nil }
 
     // MARK: Output
 
