@@ -91,6 +91,14 @@ struct VerbTests {
         }
     }
 
+    @Test func `a box that comes back says why the server refused`() {
+        var app = Sample.app()
+        let effects = app.press("4", "o", "Y")
+        app.answer(effects, status: 404, APIErrorBody(errorCode: "ERR_NGROK_1", statusCode: 404, message: "no breaker"))
+        let canvas = app.render(size: Size(columns: 120, rows: 24), glyphs: .unicode)
+        #expect((0..<24).contains { canvas.line($0).contains("no breaker (ERR_NGROK_1)") })
+    }
+
     @Test func `deleting an edge takes its name`() throws {
         var app = Sample.app()
         app.press("2", .down, "D")

@@ -21,6 +21,9 @@ struct ConfirmBox: Overlay {
         let inner = canvas.popup(plan.command, columns: 68, rows: 5, role: .warn)
         canvas.put("This touches \(subject).", row: inner.row, column: inner.column, width: inner.columns)
         canvas.put(victims, row: inner.row + 1, column: inner.column, width: inner.columns, role: .warn)
+        if let fault {
+            canvas.put(fault, row: inner.row + 2, column: inner.column, width: inner.columns, role: .crit)
+        }
         let at = canvas.put("Y", row: inner.row + 3, column: inner.column, role: .key, bold: true)
         canvas.put("  do it", row: inner.row + 3, column: at, width: 20)
         canvas.put("Esc", row: inner.row + 4, column: inner.column, role: .key, bold: true)
