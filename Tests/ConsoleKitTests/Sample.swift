@@ -120,7 +120,8 @@ enum Sample {
     ) -> StatisticsTick {
         let shake = Double(sequence % 10) * 8
         return StatisticsTick(
-            sequence: sequence, at: "2026-11-21T22:31:07.120Z", interval: 1, uptime: 3_600, revision: revision,
+            sequence: sequence, at: "2026-11-21T22:31:07.120Z", interval: 1, uptime: 3_500 + Double(sequence),
+            revision: revision,
             regions: [
                 row("ap", 540 + shake, errors: 13, p95: 174), row("eu", 820 + shake),
                 row("us", 1_460 + shake, errors: 4, p95: 129),
@@ -129,7 +130,7 @@ enum Sample {
             routes: [row(checkout, 681), row(api, 90, errors: 40)],
             backends: [row(v1, 572), row(v2, 109, errors: 0.3, p95: 97.4), row(v3, 90, errors: 40)],
             breakers: [breaker(checkout, states.0), breaker(api, states.1)], weights: [], guards: guards,
-            operators: ["alice", "bob"])
+            agents: agents(sequence), operators: ["alice", "bob"])
     }
 
     static func audit(_ id: UInt64, before: [String: JSON], after: [String: JSON]) -> AuditRecord {

@@ -9,7 +9,7 @@ struct VerbTests {
             [.overview, .rows, .letters, .everywhere], [.edges, .rows, .letters, .everywhere],
             [.edge, .rows, .letters, .everywhere], [.weights, .rows, .letters, .everywhere],
             [.guarded, .rows, .everywhere], [.breakers, .rows, .letters, .everywhere],
-            [.events, .rows, .letters, .everywhere],
+            [.tunnels, .rows, .everywhere], [.events, .rows, .letters, .everywhere],
         ]
         for stack in stacks {
             var seen: [Key: String] = [:]
@@ -24,8 +24,9 @@ struct VerbTests {
 
     @Test func `every screen uses a stack of scopes that was checked`() {
         let app = Sample.app()
-        for screen in ScreenList.make().values {
-            #expect(Array(screen.scopes(app.model).dropFirst()) == [.rows, .letters, .everywhere])
+        for (id, screen) in ScreenList.make() {
+            let shared: [KeyScope] = id == .tunnels ? [.rows, .everywhere] : [.rows, .letters, .everywhere]
+            #expect(Array(screen.scopes(app.model).dropFirst()) == shared)
         }
     }
 

@@ -115,7 +115,8 @@ import Testing
         run.terminal.resize(columns: 100, rows: 40)
         try run.wait("the last row in use") { !run.terminal.line(39).isEmpty }
         for (key, expected) in [
-            ("3", "BACKEND"), ("2", "HOST"), ("4", "WHY"), ("1", "REGION"), ("j", "REGION"), ("3", "NEW"),
+            ("3", "BACKEND"), ("2", "HOST"), ("4", "WHY"), ("5", "STREAMS"), ("1", "REGION"), ("j", "REGION"),
+            ("3", "NEW"),
         ] {
             run.terminal.type(key)
             try run.wait(for: expected)

@@ -12,7 +12,7 @@ DOCUMENT = ROOT / "docs/console-keys.md"
 TITLES = {
     "everywhere": "Everywhere", "rows": "Moving", "letters": "Moving, by letters", "overview": "Overview",
     "edges": "Edges", "edge": "An edge", "weights": "Weights", "guarded": "While a guard runs",
-    "breakers": "Breakers", "events": "Events",
+    "breakers": "Breakers", "tunnels": "Tunnels", "events": "Events",
 }
 KEYS = {
     "tab": "Tab", "backTab": "⇧Tab", "escape": "Esc", "backspace": "Backspace", "enter": "Enter", "up": "↑",

@@ -12,6 +12,14 @@ enum AdminPaths {
     /// `open`, `close` or `reset`.
     static func breaker(_ route: String, _ verb: String) -> String { "/selvage/breakers/\(escaped(route))/\(verb)" }
 
+    static let agents = "/selvage/agents"
+
+    /// `disconnect` or `drain`.
+    static func agent(_ id: String, _ verb: String) -> String { "\(agents)/\(escaped(id))/\(verb)" }
+
+    /// `stop`, `restart` or `update`: asked of the agent's own program, by the public API.
+    static func session(_ id: String, _ verb: String) -> String { "/tunnel_sessions/\(escaped(id))/\(verb)" }
+
     static let undo = "/selvage/undo"
     static let keys = "/api_keys"
     static let credentials = "/credentials"

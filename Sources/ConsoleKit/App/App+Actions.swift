@@ -63,7 +63,8 @@ extension App {
                 return []
             case .edgeDelete, .routeAdd, .routeRemove, .moduleSet, .moduleRemove, .backendSet, .breakerOpen,
                 .breakerClose, .breakerReset, .undo, .edgeCreate, .backendCreate, .backendDelete, .policyCreate,
-                .policyAllow, .policyDeny, .policyForget, .policyDelete:
+                .policyAllow, .policyDeny, .policyForget, .policyDelete, .agentDisconnect, .agentDrain, .agentStop,
+                .agentRestart, .agentUpdate:
                 return try propose(command)
             default: return performHere(verb)
             }
@@ -76,7 +77,8 @@ extension App {
     /// A verb that belongs to another screen goes there first.
     private mutating func performHere(_ verb: Verb) -> [Effect] {
         let homes: [KeyScope: ScreenID] = [
-            .overview: .overview, .edges: .edges, .weights: .weights, .breakers: .breakers, .events: .events,
+            .overview: .overview, .edges: .edges, .weights: .weights, .breakers: .breakers, .tunnels: .tunnels,
+            .events: .events,
         ]
         if let home = homes[verb.scope] { current = home }
         return perform(verb)
@@ -90,7 +92,13 @@ extension App {
         {
             command.names = [model.runningGuards[0].id]
         }
-        let plan = try Planner(inventory: model.inventory).plan(command)
+        let planner = model.planner
+        let plan = try planner.plan(command)
+        if VerbTable[command.verb].scope == .tunnels, let name = command.names.first {
+            let id = try planner.agentID(name)
+            let victims = planner.victims(command.verb, ofAgent: id, age: model.isStale ? model.ageText : nil)
+            return propose(plan, subject: planner.agent(id)?.name ?? id, victims: victims)
+        }
         let subject = command.names.first ?? command.text
         return propose(plan, subject: subject, victims: victims(command))
     }

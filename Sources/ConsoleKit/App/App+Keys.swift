@@ -52,6 +52,7 @@ extension App {
         case .goEdges: go(.edges)
         case .goWeights: go(.weights)
         case .goBreakers: go(.breakers)
+        case .goTunnels: go(.tunnels)
         case .goEvents: go(.events)
         case .nextScreen: step(1)
         case .previousScreen: step(-1)

@@ -98,11 +98,15 @@ extension App {
 
     private func drawTabs(_ canvas: inout Canvas, _ rect: Rect) {
         var column = rect.column
-        let short = rect.columns < 60
+        let others = ScreenID.allCases.filter { $0 != current }
+        // No number may fall off the end: rather the names of the others shrink, and go.
+        let letters = [12, 3].first { count in
+            current.title.count + 4 + others.reduce(0) { $0 + min(count, $1.title.count) + 4 } <= rect.columns
+        }
         for id in ScreenID.allCases {
             let isCurrent = id == current
-            let name = short && !isCurrent ? String(id.title.prefix(3)) : id.title
-            let text = isCurrent ? "[\(id.rawValue) \(name)]" : " \(id.rawValue) \(name) "
+            let name = letters.map { " " + id.title.prefix($0) } ?? ""
+            let text = isCurrent ? "[\(id.rawValue) \(id.title)]" : " \(id.rawValue)\(name) "
             column = canvas.put(
                 text, row: rect.row, column: column, width: max(0, rect.columns - column),
                 role: isCurrent ? .accent : .tab, bold: isCurrent)

@@ -3,6 +3,7 @@ import Shared
 /// Turns a command into the requests that carry it out. The palette, the forms and the command line share it.
 struct Planner {
     let inventory: Inventory
+    var agents: [AgentStatus] = []
     var resolver: Resolver { Resolver(inventory: inventory) }
 
     /// - Throws: `CommandFault`.
@@ -23,6 +24,7 @@ struct Planner {
         case .policyDelete: return try deletePolicy(command)
         case .breakerOpen, .breakerClose, .breakerReset: return try breaker(command)
         case .guardKeep, .guardRollback, .guardExtend: return try guardVerb(command)
+        case .agentDisconnect, .agentDrain, .agentStop, .agentRestart, .agentUpdate: return try askAgent(command)
         case .undo: return try undo(command)
         default: throw CommandFault(.usage, "\(command.text) is nothing to send")
         }

@@ -2,7 +2,7 @@ import Shared
 
 /// Every verb of the console. What each one means is in `VerbTable`.
 enum VerbID: String, CaseIterable, Sendable {
-    case goOverview, goEdges, goWeights, goBreakers, goEvents, go, nextScreen, previousScreen
+    case goOverview, goEdges, goWeights, goBreakers, goTunnels, goEvents, go, nextScreen, previousScreen
     case up, down, pageUp, pageDown, first, last, enter, back, letterUp, letterDown, letterFirst, letterLast
     case filter, sort, palette, help, copy, theme, repaint, suspend, quit, chartStyle, chartSeries
     case edgeCreate, edgeEdit, edgeDelete
@@ -13,6 +13,7 @@ enum VerbID: String, CaseIterable, Sendable {
     case weightSet, weightPrevious, weightNext, apply, discard, weightUndo
     case guardKeep, guardRollback, guardExtend
     case breakerOpen, breakerClose, breakerReset
+    case agentDisconnect, agentDrain, agentStop, agentRestart, agentUpdate
     case eventSeverity, eventWho, undo
     case get, describe, events, audit, once
     case importObjects
@@ -31,9 +32,9 @@ enum KeyScope: String, CaseIterable, Sendable {
     case everywhere
     /// Screens with rows: arrows and pages.
     case rows
-    /// `j`, `k`, `g`, `G`: wherever `rows` works, except where a guard needs `k`.
+    /// `j`, `k`, `g`, `G`: wherever `rows` works, except where a guard or an agent needs `k`.
     case letters
-    case overview, edges, edge, weights, guarded, breakers, events
+    case overview, edges, edge, weights, guarded, breakers, tunnels, events
 
     var title: String {
         switch self {
@@ -45,6 +46,7 @@ enum KeyScope: String, CaseIterable, Sendable {
         case .weights: "Weights"
         case .guarded: "While a guard runs"
         case .breakers: "Breakers"
+        case .tunnels: "Tunnels"
         case .events: "Events"
         }
     }

@@ -1,14 +1,15 @@
 /// The one table of verbs: keys, footer, help, palette and command line all come from it.
 enum VerbTable {
     static let verbs: [Verb] =
-        everywhere + moving + overview + edges + edge + weights + guarded + breakers + events
-        + objects + keys + shell
+        everywhere + moving + overview + edges + edge + weights + guarded + breakers + tunnels
+        + events + objects + keys + shell
 
     static let everywhere: [Verb] = [
         Verb(.goOverview, "go overview", keys: ["1"], surfaces: .palette, "Traffic per region"),
         Verb(.goEdges, "go edges", keys: ["2"], surfaces: .palette, "Edges, their routes and modules"),
         Verb(.goWeights, "go weights", keys: ["3"], surfaces: .palette, "Shift traffic between backends"),
         Verb(.goBreakers, "go breakers", keys: ["4"], surfaces: .palette, "Circuit breakers"),
+        Verb(.goTunnels, "go tunnels", keys: ["5"], surfaces: .palette, "Agents and their tunnels"),
         Verb(.goEvents, "go events", keys: ["6"], surfaces: .palette, "Events and the audit trail"),
         Verb(.go, "go", "NAME", surfaces: .palette, "Show an edge, or the weights of a route or backend"),
         Verb(.nextScreen, "screen next", keys: [.tab], "Next screen"),
@@ -143,6 +144,24 @@ enum VerbTable {
         Verb(
             .breakerReset, "breaker reset", "ROUTE", keys: ["r"], in: .breakers, danger: .disruptive,
             short: "reset", surfaces: [.palette, .shell], "Forget its counts and go back to normal"),
+    ]
+
+    static let tunnels: [Verb] = [
+        Verb(
+            .agentDisconnect, "agent disconnect", "ID", keys: ["k"], in: .tunnels, danger: .disruptive,
+            short: "disconnect", surfaces: [.palette, .shell], "Cut an agent's connection"),
+        Verb(
+            .agentDrain, "agent drain", "ID", keys: ["d"], in: .tunnels, danger: .disruptive, short: "drain",
+            surfaces: [.palette, .shell], "Give an agent nothing new; what is open may finish"),
+        Verb(
+            .agentStop, "agent stop", "ID", in: .tunnels, danger: .disruptive, surfaces: [.palette, .shell],
+            "Ask an agent to end"),
+        Verb(
+            .agentRestart, "agent restart", "ID", in: .tunnels, danger: .disruptive, surfaces: [.palette, .shell],
+            "Ask an agent to start anew"),
+        Verb(
+            .agentUpdate, "agent update", "ID", in: .tunnels, danger: .disruptive, surfaces: [.palette, .shell],
+            "Ask an agent to renew its program"),
     ]
 
     static let events: [Verb] = [

@@ -13,7 +13,8 @@ struct Series: Sendable, Hashable {
     init(_ values: [Double] = []) { self.values = Array(values.suffix(Series.capacity)) }
 }
 
-/// What charts are drawn from. Bounded by the number of regions and routes that the server has.
+/// What charts are drawn from. Bounded by the number of regions, routes
+/// and agents that the server tells of.
 struct History: Sendable {
     /// Seconds that charts can show.
     static let capacity = Series.capacity
@@ -28,6 +29,7 @@ struct History: Sendable {
     private(set) var total = Region()
     /// The last 60 states of each breaker, oldest first.
     private(set) var breakers: [String: [BreakerState]] = [:]
+    private(set) var agents: [String: AgentTraffic] = [:]
     /// Share of errors and p95 of each route, for the guard's strips.
     private(set) var backends: [String: Region] = [:]
     private(set) var lastSequence: UInt64?
@@ -62,6 +64,12 @@ struct History: Sendable {
             states[id] = Array(((breakers[id] ?? []) + [breaker.state]).suffix(60))
         }
         breakers = states
+        var traffic: [String: AgentTraffic] = [:]
+        for agent in tick.agents {
+            traffic[agent.id] = agents[agent.id] ?? AgentTraffic(agent, at: tick.uptime)
+            if agents[agent.id] != nil { traffic[agent.id]?.append(agent, at: tick.uptime) }
+        }
+        agents = traffic
     }
 }
 

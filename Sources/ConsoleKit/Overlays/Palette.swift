@@ -74,7 +74,7 @@ struct Palette: Overlay {
             names += backends.map { ("backend=" + $0, "backend") }
         }
         if shape == "MODULE" { names += model.inventory.modules.map { ($0.name, "module") } }
-        if shape == "ID" { names += model.runningGuards.map { ($0.id, $0.command) } }
+        if shape == "ID" { names += Self.identifiers(verb, model) }
         if shape.contains("CHILD"), head.count > 2,
             let target = try? WeightPlanner(inventory: model.inventory).target(head[2]),
             let edit = WeightPlanner(inventory: model.inventory).edit(target.backendID)
@@ -94,6 +94,13 @@ struct Palette: Overlay {
             line: field.text, help: "\(verb.arguments)  \(verb.help)", key: verb.keys.first?.label(.ascii) ?? "",
             isComplete: true)
         return [asTyped] + found.filter { $0.line != field.text }
+    }
+
+    /// Of what is no object: agents and guards, each with what tells them apart.
+    private static func identifiers(_ verb: Verb, _ model: ConsoleModel) -> [(String, String)] {
+        verb.scope == .tunnels
+            ? AgentStatus.sorted(model.tick?.agents ?? []).map { ($0.id, $0.name) }
+            : model.runningGuards.map { ($0.id, $0.command) }
     }
 
     mutating func handle(_ key: Key, _ model: ConsoleModel) -> [Action] {
@@ -140,7 +147,7 @@ struct Palette: Overlay {
     /// What cannot be is said while the line can still be mended.
     private func check(_ command: Command, _ model: ConsoleModel) throws(CommandFault) {
         do throws(CommandFault) {
-            _ = try Planner(inventory: model.inventory).plan(command)
+            _ = try model.planner.plan(command)
         } catch {
             // Those with keys may go without arguments, and ask for them on their screen.
             let verb = VerbTable[command.verb]
@@ -184,7 +191,7 @@ struct Palette: Overlay {
         else { return nil }
         if VerbTable[command.verb].role > model.role { return model.refusal() }
         do throws(CommandFault) {
-            let plan = try Planner(inventory: model.inventory).plan(command)
+            let plan = try model.planner.plan(command)
             return "sends: " + plan.steps.map { "\($0.request.method) \($0.request.path)" }.joined(separator: ", ")
         } catch {
             return error.code == .invalid ? error.message : nil

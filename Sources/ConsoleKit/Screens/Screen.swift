@@ -6,6 +6,7 @@ enum ScreenID: Int, CaseIterable, Sendable {
     case edges = 2
     case weights = 3
     case breakers = 4
+    case tunnels = 5
     case events = 6
 
     var title: String {
@@ -14,6 +15,7 @@ enum ScreenID: Int, CaseIterable, Sendable {
         case .edges: "Edges"
         case .weights: "Weights"
         case .breakers: "Breakers"
+        case .tunnels: "Tunnels"
         case .events: "Events"
         }
     }
@@ -99,6 +101,7 @@ enum ScreenList {
             .edges: EdgesScreen(),
             .weights: WeightsScreen(),
             .breakers: BreakersScreen(),
+            .tunnels: TunnelsScreen(),
             .events: EventsScreen(),
         ]
     }

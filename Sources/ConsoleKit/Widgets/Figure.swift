@@ -39,6 +39,19 @@ enum Figure {
         return "\(sign)\(whole)." + String(repeating: "0", count: places - rest.count) + rest
     }
 
+    /// `0 B`, `4.1 kB`, `310 MB`: thousands, not 1,024s.
+    static func bytes(_ value: Double?) -> String {
+        guard let value, value.isFinite, value >= 0 else { return "-" }
+        var rest = value
+        let units = ["B", "kB", "MB", "GB", "TB", "PB", "EB"]
+        var index = 0
+        while rest >= 999.5 && index < units.count - 1 {
+            rest /= 1_000
+            index += 1
+        }
+        return fixed(rest, index > 0 && rest < 9.95 ? 1 : 0) + " " + units[index]
+    }
+
     /// `12 s`, `3 min`, `2 h`, `5 d`.
     static func duration(_ seconds: Double) -> String {
         guard seconds.isFinite, seconds >= 0 else { return "-" }

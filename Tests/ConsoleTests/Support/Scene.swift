@@ -8,6 +8,7 @@ struct Scene {
     /// For how many seconds the breaker has been in its state.
     var since = 60.0
 
+    static let agent = "ts_2ffffffffffffffffffffffffff"
     static let edge = "edghts_2aaaaaaaaaaaaaaaaaaaaaaaaaa"
     static let route = "edghtsrt_2bbbbbbbbbbbbbbbbbbbbbbbbbb"
     static let weighted = "bkdwd_2cccccccccccccccccccccccccc"
@@ -56,7 +57,19 @@ struct Scene {
                         .init(backendID: BackendID(Self.first), weight: 9000, chosen: 900, effective: 0.9),
                         .init(backendID: BackendID(Self.second), weight: 1000, chosen: 100, effective: 0.1),
                     ])
-            ], guards: [], operators: ["uid:0 (root)"])
+            ], guards: [], agents: agents, operators: ["uid:0 (root)"])
+    }
+
+    var agents: [AgentStatus] {
+        [
+            AgentStatus(
+                id: Self.agent, version: "1.4.0", client: "ngrok-go", os: "linux", ip: "203.0.113.7", region: "eu",
+                uptime: since, rtt: 24, streams: 12, streamLimit: 100, opened: 900, bytesIn: 10_000 * sequence,
+                bytesOut: 900_000 * sequence,
+                tunnels: [
+                    AgentStatus.Tunnel(id: "tn_1", labels: ["app": "web", "v": "1"], forwardsTo: "localhost:80")
+                ])
+        ]
     }
 
     var listing: ConfigurationListing {
