@@ -82,9 +82,10 @@ struct HeadlessRun {
     }
 
     private func get(_ command: Command) throws -> Int32 {
-        guard let noun = command.names.first, let subject = Report.Subject(rawValue: noun) else {
+        guard let noun = command.names.first, let subject = Report.Subject(noun: noun) else {
             throw Planner(inventory: .empty).usage(.get)
         }
+        if subject == .agents { return try getAgents(command) }
         let seen = try look()
         var report = Report(subject: subject, inventory: try inventory(), tick: seen.tick)
         if command.names.count > 1 { try report.narrow(to: command.names[1]) }
@@ -174,7 +175,7 @@ struct HeadlessRun {
     // MARK: Writing
 
     private func perform(_ command: Command) throws -> Int32 {
-        let plan = try Planner(inventory: try inventory()).plan(command)
+        let plan = try planner(for: command).plan(command)
         switch plan.danger {
         case .disruptive where options.yes == nil:
             throw CommandFault(.usage, "\(plan.command) interrupts traffic: add --yes")

@@ -4,7 +4,10 @@ import Shared
 /// Objects with their figures, as a table for people and as JSON for programs.
 struct Report {
     enum Subject: String, CaseIterable {
-        case edges, routes, backends, regions, breakers, policies, domains, certificates
+        case edges, routes, backends, regions, breakers, agents, policies, domains, certificates
+
+        /// Takes what the screen is called, too.
+        init?(noun: String) { self.init(rawValue: noun == "tunnels" ? "agents" : noun) }
     }
 
     struct Row {
@@ -24,6 +27,7 @@ struct Report {
         case .backends: (heads, rows) = Self.backends(inventory, tick)
         case .regions: (heads, rows) = Self.regions(tick)
         case .breakers: (heads, rows) = Self.breakers(inventory, tick)
+        case .agents: (heads, rows) = Self.agents(tick?.agents ?? [])
         case .policies: (heads, rows) = Self.policies(inventory)
         case .domains: (heads, rows) = Self.domains(inventory, tick)
         case .certificates: (heads, rows) = Self.certificates(inventory, tick)

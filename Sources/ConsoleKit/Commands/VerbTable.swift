@@ -214,7 +214,7 @@ enum VerbTable {
             "Put back what an audit record changed"),
         Verb(
             .get, "get",
-            "edges|routes|backends|regions|breakers|policies|domains|certificates [NAME]", surfaces: .shell,
+            "edges|routes|backends|regions|breakers|agents|policies|domains|certificates [NAME]", surfaces: .shell,
             "List objects with their figures"),
         Verb(
             .importObjects, "import", "FILE|FOLDER… [--dry-run]", danger: .reversible, surfaces: .shell,
