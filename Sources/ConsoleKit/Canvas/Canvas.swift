@@ -1,3 +1,5 @@
+import Shared
+
 /// A grid of cells that a screen draws on. Whatever is drawn outside is cut off; every row has exactly
 /// `size.columns` columns.
 public struct Canvas: Hashable, Sendable {

@@ -1,3 +1,5 @@
+import Shared
+
 /// A table of rows: columns that do not fit are left out, the least important first, and never a row's meaning.
 struct Table: Sendable {
     struct Column: Sendable {

@@ -1,3 +1,5 @@
+import Shared
+
 /// One line that is being typed.
 struct TextField: Sendable, Hashable {
     static let maximumLength = 4_096
