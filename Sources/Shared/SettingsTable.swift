@@ -1,35 +1,33 @@
-import Shared
-
 /// Collects every mistake of a settings file, so that they are all reported at once.
-final class SettingsFaults {
-    private(set) var list: [TOML.Fault]
+public final class SettingsFaults {
+    public private(set) var list: [TOML.Fault]
 
-    init(_ list: [TOML.Fault]) { self.list = list }
+    public init(_ list: [TOML.Fault]) { self.list = list }
 
-    func add(_ line: Int, _ message: String) { list.append(TOML.Fault(line: line, message: message)) }
+    public func add(_ line: Int, _ message: String) { list.append(TOML.Fault(line: line, message: message)) }
 }
 
 /// One table of the settings file while it is read: takes values by key, and knows which keys nobody took.
 ///
 /// A value of the wrong type or out of range is a fault and reads as the default, so that reading goes on.
-struct SettingsTable {
-    let table: TOML.Table
+public struct SettingsTable {
+    public let table: TOML.Table
     /// As in a header, e.g. `limits`; empty for the top of the file.
     private let name: String
     private let faults: SettingsFaults
     private var known: [String] = []
 
-    init(_ table: TOML.Table, name: String, faults: SettingsFaults) {
+    public init(_ table: TOML.Table, name: String, faults: SettingsFaults) {
         self.table = table
         self.name = name
         self.faults = faults
     }
 
-    var line: Int { table.line }
+    public var line: Int { table.line }
 
     private func path(_ key: String) -> String { name.isEmpty ? key : "\(name).\(key)" }
 
-    func fault(_ line: Int, _ message: String) { faults.add(line, message) }
+    public func fault(_ line: Int, _ message: String) { faults.add(line, message) }
 
     /// Takes the value of a key and converts it.
     ///
@@ -64,20 +62,20 @@ struct SettingsTable {
 
     // MARK: Values
 
-    mutating func string(_ key: String) -> String? {
+    public mutating func string(_ key: String) -> String? {
         take(key, expecting: "a non-empty string") { value in value.string.flatMap { $0.isEmpty ? nil : $0 } }
     }
 
-    mutating func requiredString(_ key: String, _ what: String) -> String? {
+    public mutating func requiredString(_ key: String, _ what: String) -> String? {
         require(key, what)
         return string(key)
     }
 
-    mutating func boolean(_ key: String, _ fallback: Bool) -> Bool {
+    public mutating func boolean(_ key: String, _ fallback: Bool) -> Bool {
         take(key, expecting: "true or false", \.boolean) ?? fallback
     }
 
-    mutating func integer(_ key: String, _ range: ClosedRange<Int>) -> Int? {
+    public mutating func integer(_ key: String, _ range: ClosedRange<Int>) -> Int? {
         take(key, expecting: "a whole number from \(range.lowerBound) to \(range.upperBound)") { value in
             guard let number = value.integer, let whole = Int(exactly: number), range.contains(whole) else {
                 return nil
@@ -86,14 +84,14 @@ struct SettingsTable {
         }
     }
 
-    mutating func choice<Choice: RawRepresentable & CaseIterable>(
+    public mutating func choice<Choice: RawRepresentable & CaseIterable>(
         _ key: String, _ type: Choice.Type = Choice.self
     ) -> Choice? where Choice.RawValue == String {
         let names = Choice.allCases.map { "\"\($0.rawValue)\"" }.joined(separator: " or ")
         return take(key, expecting: names) { value in value.string.flatMap(Choice.init(rawValue:)) }
     }
 
-    mutating func requiredChoice<Choice: RawRepresentable & CaseIterable>(
+    public mutating func requiredChoice<Choice: RawRepresentable & CaseIterable>(
         _ key: String, _ type: Choice.Type = Choice.self
     ) -> Choice? where Choice.RawValue == String {
         require(key, Choice.allCases.map { "\"\($0.rawValue)\"" }.joined(separator: " or "))
@@ -101,7 +99,7 @@ struct SettingsTable {
     }
 
     /// Seconds as a number, or a number with a unit: `"250ms"`, `"10s"`, `"5m"`, `"1h"`.
-    mutating func duration(_ key: String, _ fallback: Duration) -> Duration {
+    public mutating func duration(_ key: String, _ fallback: Duration) -> Duration {
         let most = 86_400.0
         let seconds = take(key, expecting: "a time like \"10s\" or \"250ms\", from 1 ms to 24 hours") { value in
             let units: [(String, Double)] = [("ms", 0.001), ("s", 1), ("m", 60), ("h", 3600)]
@@ -112,7 +110,7 @@ struct SettingsTable {
     }
 
     /// Bytes as a whole number, or a number with a unit: `"64KiB"`, `"1MiB"`.
-    mutating func size(_ key: String, _ fallback: Int, _ range: ClosedRange<Int>) -> Int {
+    public mutating func size(_ key: String, _ fallback: Int, _ range: ClosedRange<Int>) -> Int {
         let what = "a size from \(range.lowerBound) to \(range.upperBound) bytes, like 65536 or \"64KiB\""
         let bytes = take(key, expecting: what) { value -> Int? in
             let units: [(String, Double)] = [("KiB", 1024), ("MiB", 1_048_576), ("GiB", 1_073_741_824), ("B", 1)]
@@ -133,7 +131,7 @@ struct SettingsTable {
     }
 
     /// One value, or an array of values, that `convert` each takes. An empty array is for `isEmptyAllowed` only.
-    mutating func list<Result>(
+    public mutating func list<Result>(
         _ key: String, of what: String, isEmptyAllowed: Bool = false, _ convert: (TOML.Value) -> Result?
     ) -> [Result]? {
         let values = take(key, expecting: "\(what), or an array of such") { value -> [TOML.Value]? in
@@ -148,14 +146,14 @@ struct SettingsTable {
     }
 
     /// User ids, as numbers or as names.
-    mutating func users(_ key: String, resolve: (String) -> UInt32?) -> [UInt32] {
+    public mutating func users(_ key: String, resolve: (String) -> UInt32?) -> [UInt32] {
         list(key, of: "the id or name of a user of this machine", isEmptyAllowed: true) { value in
             value.integer.flatMap(UInt32.init(exactly:)) ?? value.string.flatMap(resolve)
         } ?? []
     }
 
     /// Whatever else: `convert` gives `nil` for what is not `what`.
-    mutating func value<Result>(
+    public mutating func value<Result>(
         _ key: String, expecting what: String, _ convert: (TOML.Value) -> Result?
     ) -> Result? {
         take(key, expecting: what, convert)
@@ -164,13 +162,13 @@ struct SettingsTable {
     // MARK: Tables
 
     /// The table of that name; `nil` when it is absent.
-    mutating func section(_ key: String) -> SettingsTable? {
+    public mutating func section(_ key: String) -> SettingsTable? {
         take(key, expecting: "a table: [\(path(key))]", \.table).map {
             SettingsTable($0, name: path(key), faults: faults)
         }
     }
 
-    mutating func sections(_ key: String) -> [SettingsTable] {
+    public mutating func sections(_ key: String) -> [SettingsTable] {
         let tables = take(key, expecting: "an array of tables: [[\(path(key))]]") { value -> [TOML.Table]? in
             guard let values = value.array else { return nil }
             let tables = values.compactMap(\.table)
@@ -180,7 +178,7 @@ struct SettingsTable {
     }
 
     /// Reports the keys that nobody took. Called when everything has been taken.
-    func finish() {
+    public func finish() {
         for member in table.members where !known.contains(member.key) {
             let nearest = SettingsTable.nearest(to: member.key, among: known)
             let hint = nearest.map { "did you mean '\($0)'?" } ?? "known here: \(known.joined(separator: ", "))"
@@ -189,7 +187,7 @@ struct SettingsTable {
     }
 
     /// The known key that a slip of the finger is likely to have meant: at most a third of it differs.
-    static func nearest(to key: String, among known: [String]) -> String? {
+    public static func nearest(to key: String, among known: [String]) -> String? {
         guard key.utf8.count <= 64 else { return nil }
         let ranked = known.map { ($0, editDistance(Array(key.utf8), Array($0.utf8))) }
         guard let best = ranked.min(by: { $0.1 < $1.1 }), best.1 <= max(2, best.0.utf8.count / 3) else { return nil }
