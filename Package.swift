@@ -18,6 +18,7 @@ let package = Package(
         .executable(name: "selvage-server", targets: ["EdgeServer"]),
         .executable(name: "selvage", targets: ["Console"]),
         .executable(name: "selvage-demo", targets: ["Demo"]),
+        .library(name: "SelvageAgent", targets: ["SelvageAgent"]),
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0"),
@@ -73,6 +74,7 @@ let package = Package(
             swiftSettings: settings
         ),
         .target(name: "ConsoleKit", dependencies: ["Shared"], swiftSettings: settings),
+        .target(name: "SelvageAgent", dependencies: ["Shared"], swiftSettings: settings),
 
         // Programs.
         .executableTarget(
@@ -132,6 +134,7 @@ let package = Package(
             dependencies: ["CLinux", "Console", "ConsoleKit", "Shared", "CVterm"],
             swiftSettings: settings
         ),
+        .testTarget(name: "SelvageAgentTests", dependencies: ["SelvageAgent", "Shared"], swiftSettings: settings),
         .testTarget(
             name: "EndToEndTests",
             dependencies: ["CLinux", "ConsoleKit", "EdgeTesting", "Shared"],
