@@ -18,6 +18,7 @@ let package = Package(
         .executable(name: "selvage-server", targets: ["EdgeServer"]),
         .executable(name: "selvage", targets: ["Console"]),
         .executable(name: "selvage-demo", targets: ["Demo"]),
+        .executable(name: "selvage-agent", targets: ["Agent"]),
         .library(name: "SelvageAgent", targets: ["SelvageAgent"]),
     ],
     dependencies: [
@@ -95,6 +96,14 @@ let package = Package(
             dependencies: ["ConsoleKit", "COpenSSL", "Shared"],
             swiftSettings: settings
         ),
+        .executableTarget(
+            name: "Agent",
+            dependencies: [
+                "CLinux", "CTerminal", "SelvageAgent", "Shared",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+            ],
+            swiftSettings: settings
+        ),
 
         // Tests.
         .target(name: "CAllocations"),
@@ -134,7 +143,14 @@ let package = Package(
             dependencies: ["CLinux", "Console", "ConsoleKit", "Shared", "CVterm"],
             swiftSettings: settings
         ),
-        .testTarget(name: "SelvageAgentTests", dependencies: ["SelvageAgent", "Shared"], swiftSettings: settings),
+        .testTarget(
+            name: "SelvageAgentTests",
+            dependencies: [
+                "Agent", "CVterm", "EdgeTesting", "SelvageAgent", "Shared",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+            ],
+            swiftSettings: settings
+        ),
         .testTarget(
             name: "EndToEndTests",
             dependencies: ["CLinux", "ConsoleKit", "EdgeTesting", "Shared"],
