@@ -25,7 +25,7 @@ with_heartbeat() {
 # needs none. It is a few per cent faster, too.
 build_release() {
     local product
-    [ $# -gt 0 ] || set -- selvage-server selvage selvage-demo
+    [ $# -gt 0 ] || set -- selvage-server selvage selvage-agent selvage-demo
     for product in "$@"; do
         with_heartbeat "building $product" swift build -c release --static-swift-stdlib --product "$product"
     done
