@@ -152,6 +152,7 @@ func code(_ body: () throws -> some Any) -> String? {
         case .dial(let target): target.host
         case .respond(let response): "\(response.status)"
         case .inOrder(let legs): "[" + legs.map(\.id.rawValue).joined(separator: ",") + "]"
+        case .tunnels(let tunnels, let first): tunnels[first].id
         case .none(let error): error.code ?? ""
         }
     }

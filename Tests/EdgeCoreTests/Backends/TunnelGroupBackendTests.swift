@@ -15,6 +15,7 @@ import Testing
         case .dial(let target): target.host
         case .respond(let response): "\(response.status)"
         case .inOrder(let legs): "[" + legs.map(\.id.rawValue).joined(separator: ",") + "]"
+        case .tunnels(let tunnels, let first): tunnels[first].id
         case .none(let error): error.code ?? ""
         }
     }
