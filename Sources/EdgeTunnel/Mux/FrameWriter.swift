@@ -2,6 +2,8 @@
 struct FrameWriter {
     /// Payload bytes of one DATA frame at most: more would only delay what other streams have to say.
     static let largestData = 64 << 10
+    /// Bytes that were taken and still lie in front of the others.
+    private static let largestGap = 256 << 10
 
     private(set) var bytes: [UInt8] = []
     /// Bytes already taken.
@@ -11,17 +13,25 @@ struct FrameWriter {
 
     var count: Int { bytes.count - head }
 
-    func withBytes<R>(_ body: (UnsafeRawBufferPointer) -> R) -> R {
-        bytes.withUnsafeBytes { body(UnsafeRawBufferPointer(rebasing: $0[head...])) }
+    /// What has been looked at is not changed any more: TLS that could not write it has it encrypted already, and a
+    /// header that counts more bytes than it did then would never be sent.
+    mutating func withBytes<R>(_ body: (UnsafeRawBufferPointer) -> R) -> R {
+        open = nil
+        return bytes.withUnsafeBytes { body(UnsafeRawBufferPointer(rebasing: $0[head...])) }
     }
 
     mutating func drop(_ count: Int) {
         head += count
         open = nil
-        guard head == bytes.count else { return }
-        // A burst's memory is given back.
-        if bytes.capacity > 512 << 10 { bytes = [] } else { bytes.removeAll(keepingCapacity: true) }
-        head = 0
+        if head == bytes.count {
+            // A burst's memory is given back.
+            if bytes.capacity > 512 << 10 { bytes = [] } else { bytes.removeAll(keepingCapacity: true) }
+            head = 0
+        } else if head >= Self.largestGap, head >= bytes.count / 2 {
+            // A peer that reads more slowly than we write never lets the buffer become empty.
+            bytes.removeFirst(head)
+            head = 0
+        }
     }
 
     /// Adds bytes to the last frame if it belongs to the same stream, so that a head and its small body leave in one

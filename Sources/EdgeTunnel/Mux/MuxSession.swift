@@ -164,7 +164,7 @@ public struct MuxSession: Sendable {
 
     public var outputCount: Int { writer.count }
     public var isOutputFull: Bool { writer.count >= limits.output }
-    public func withOutput<R>(_ body: (UnsafeRawBufferPointer) -> R) -> R { writer.withBytes(body) }
+    public mutating func withOutput<R>(_ body: (UnsafeRawBufferPointer) -> R) -> R { writer.withBytes(body) }
     public mutating func dropOutput(_ count: Int) { writer.drop(count) }
 
     /// Tells the peer that no stream after those it knows will be served. Between our own halves this is a drain; an
