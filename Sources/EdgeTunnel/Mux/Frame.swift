@@ -85,6 +85,6 @@ public enum MuxViolation: Error, Hashable, Sendable {
     case windowOverrun
     /// More streams than the peer may have open.
     case tooManyStreams
-    /// More frames that move nothing than a peer has reason to send.
+    /// More frames that move nothing than a peer has reason to send, or more that are answered than it reads answers.
     case noise
 }

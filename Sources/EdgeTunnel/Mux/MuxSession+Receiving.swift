@@ -22,6 +22,7 @@ extension MuxSession {
     }
 
     private mutating func begin(_ header: FrameHeader) throws(MuxViolation) -> MuxEvent? {
+        guard !isUnread else { throw .noise }
         guard let kind = header.kind else { throw .unknownFrame }
         switch kind {
         case .data: return try beginData(header)
@@ -31,7 +32,9 @@ extension MuxSession {
             return nil
         // Whatever it says: official agents write its length wrongly, so that nothing behind it can be found.
         case .goAway:
+            guard !isExtended || (header.stream == 0 && header.length >= 8) else { throw .malformedFrame }
             isGoingAway = true
+            current = .ignored
             return .goAway(.none)
         }
     }
@@ -47,14 +50,20 @@ extension MuxSession {
         guard let slot = slots[id] else {
             guard wasOpen(id) else { throw .streamIdentifier }
             current = .ignored
-            try countNoise()
+            try countStray(header.length)
             // An empty last frame crosses with an end of ours in all innocence; other bytes have no stream to go to.
             if header.length > 0, !isExtended {
                 writer.number(.reset, stream: id, MuxCode.streamClosed.rawValue)
             }
             return nil
         }
-        guard streams[slot]?.remoteEnded == false else { throw .malformedFrame }
+        guard streams[slot]?.remoteEnded == false else {
+            // As harmless as on a stream that is over for both sides.
+            guard header.length == 0 else { throw .malformedFrame }
+            current = .ignored
+            try countNoise()
+            return nil
+        }
         if header.length == 0, !isFin { try countNoise() }
         current = .data(slot: slot, id: id, isFin: isFin)
         return nil
@@ -73,10 +82,10 @@ extension MuxSession {
         switch current {
         case .data(let slot, let id, _):
             // The stream may have been given up while its frame was arriving.
-            guard streams[slot]?.id == id, streams[slot]?.isAbandoned == false else { return nil }
+            guard streams[slot]?.id == id else { return nil }
             guard streams[slot]?.window.receive(range.count) == true else { throw .windowOverrun }
             if noise > 0 { noise -= 1 }
-            return .data(StreamRef(slot: slot, id: id), range)
+            return streams[slot]?.isAbandoned == true ? nil : .data(StreamRef(slot: slot, id: id), range)
         case .number(let kind, let id, var value):
             for byte in bytes[range] { value = value << 8 | UInt32(byte) }
             current = .number(kind, id: id, value: value)
@@ -107,7 +116,7 @@ extension MuxSession {
     private mutating func reset(_ id: UInt32, _ code: MuxCode) throws(MuxViolation) -> MuxEvent? {
         guard let slot = slots[id] else {
             guard wasOpen(id) else { throw .streamIdentifier }
-            try countNoise()
+            try countStray(0)
             return nil
         }
         let isAbandoned = streams[slot]?.isAbandoned == true
@@ -128,6 +137,17 @@ extension MuxSession {
         if wakes { stream.waitsForCredit = false }
         streams[slot] = stream
         return wakes ? .writable(StreamRef(slot: slot, id: id)) : nil
+    }
+
+    /// A frame for a stream that is over. Those that were under way when we reset it are nobody's fault.
+    private mutating func countStray(_ length: Int) throws(MuxViolation) {
+        if length > 0, length <= stray.bytes {
+            stray.bytes -= length
+        } else if length == 0, stray.frames > 0 {
+            stray.frames -= 1
+        } else {
+            try countNoise()
+        }
     }
 
     private mutating func countNoise() throws(MuxViolation) {

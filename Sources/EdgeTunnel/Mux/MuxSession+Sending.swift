@@ -5,6 +5,8 @@ extension MuxSession {
     ///   window that had no room.
     public mutating func send(_ ref: StreamRef, _ bytes: UnsafeRawBufferPointer, isWhole: Bool = false) -> Int {
         guard isCurrent(ref), var stream = streams[ref.slot], !stream.localEnded, !stream.isAbandoned else { return 0 }
+        // A part of a heartbeat would be echoed as a whole one.
+        if isWhole, stream.sendWindow < bytes.count { return 0 }
         var sent = 0
         while sent < bytes.count, isWhole || !isOutputFull {
             let count = min(bytes.count - sent, stream.sendWindow, FrameWriter.largestData)
@@ -17,6 +19,8 @@ extension MuxSession {
             stream.isAnnounced = true
             stream.sendWindow -= count
             sent += count
+            // A stream that is over at the other side already answers every frame with a reset.
+            if noise > 0 { noise -= 1 }
         }
         streams[ref.slot] = stream
         return sent
@@ -28,17 +32,19 @@ extension MuxSession {
         writer.fin(stream: stream.id, flags: stream.isAnnounced ? [] : .syn)
         stream.isAnnounced = true
         stream.localEnded = true
+        stream.waitsForCredit = false
         streams[ref.slot] = stream
         if stream.remoteEnded { remove(ref.slot) }
     }
 
     /// So many received bytes were used up here: the peer may send as many more, soon.
     public mutating func credit(_ ref: StreamRef, _ count: Int, now: UInt64) {
-        guard isCurrent(ref), count > 0 else { return }
+        // Credit for a stream that was given up would only bring more of it.
+        guard count > 0, isLive(ref) else { return }
         // In place: this is done for each read, and a copy of the record would be most of its cost.
         let credit = streams[ref.slot]?.window.use(count, now: now, &growth) ?? 0
         guard credit > 0, streams[ref.slot]?.remoteEnded == false else { return }
-        writer.number(.credit, stream: ref.id, UInt32(credit))
+        writer.number(.credit, stream: ref.id, UInt32(clamping: credit))
     }
 
     /// Gives a stream up, with whatever is under way.
@@ -50,6 +56,11 @@ extension MuxSession {
         guard stream.isAnnounced else { return remove(ref.slot) }
         if isExtended {
             if !(stream.localEnded && stream.remoteEnded) { writer.number(.reset, stream: stream.id, code.rawValue) }
+            if !stream.remoteEnded {
+                stray.bytes += max(0, stream.window.remaining)
+                // Its end, and a reset.
+                stray.frames += 2
+            }
             return remove(ref.slot)
         }
         if !stream.localEnded { writer.fin(stream: stream.id, flags: []) }
@@ -57,7 +68,10 @@ extension MuxSession {
         if stream.remoteEnded { return remove(ref.slot) }
         writer.number(.reset, stream: stream.id, code.rawValue)
         writer.number(.credit, stream: stream.id, 1)
+        stream.window.grant(1)
         stream.isAbandoned = true
+        stream.waitsForCredit = false
+        abandonedStreams += 1
         streams[ref.slot] = stream
     }
 }

@@ -88,6 +88,9 @@ public struct MuxSession: Sendable {
     var inboundCount = 0
     var current = Current.none
     var noise = 0
+    var stray = Stray()
+    /// Streams that nobody here cares for any more, but whose place is taken until the peer has ended them.
+    public internal(set) var abandonedStreams = 0
     public internal(set) var isGoingAway = false
 
     /// The frame that is being read.
@@ -99,11 +102,19 @@ public struct MuxSession: Sendable {
         case number(FrameHeader.Kind, id: UInt32, value: UInt32)
     }
 
+    /// What a peer may still send on streams that we have reset, as it does not know of that yet.
+    struct Stray {
+        var bytes = 0
+        var frames = 0
+    }
+
     public init(_ role: MuxRole, limits: Limits = Limits()) {
         self.role = role
         self.limits = limits
-        nextID = role == .server ? 2 : 3
+        nextID = Self.firstID(own: true, role)
     }
+
+    private static func firstID(own: Bool, _ role: MuxRole) -> UInt32 { (role == .server) == own ? 2 : 3 }
 
     /// Both sides have agreed to be more than the official agents are (agent-protocol.md 10.4).
     public mutating func extend(streams: Int, inbound: Int) {
@@ -143,6 +154,7 @@ public struct MuxSession: Sendable {
         guard let stream = streams[slot] else { return }
         growth?.left += stream.window.grown
         if stream.isInbound { inboundCount -= 1 }
+        if stream.isAbandoned { abandonedStreams -= 1 }
         slots[stream.id] = nil
         streams[slot] = nil
         freeSlots.append(slot)
@@ -150,20 +162,32 @@ public struct MuxSession: Sendable {
 
     func isOwn(_ id: UInt32) -> Bool { (id & 1 == 0) == (role == .server) }
     /// Whether the identifier was in use once.
-    func wasOpen(_ id: UInt32) -> Bool { isOwn(id) ? id < nextID : id <= highestPeerID }
+    func wasOpen(_ id: UInt32) -> Bool {
+        let isOwn = isOwn(id)
+        return id >= Self.firstID(own: isOwn, role) && (isOwn ? id < nextID : id <= highestPeerID)
+    }
 
     func isCurrent(_ ref: StreamRef) -> Bool {
         ref.slot < streams.count && streams[ref.slot]?.id == ref.id
     }
 
-    /// How much credit a stream has had from the peer since it was opened: what of its bytes was read over there;
-    /// `nil` for a stream that is over.
-    public func credited(_ ref: StreamRef) -> UInt64? { isCurrent(ref) ? streams[ref.slot]?.credited : nil }
+    /// Whether somebody here still cares for the stream.
+    func isLive(_ ref: StreamRef) -> Bool { isCurrent(ref) && streams[ref.slot]?.isAbandoned == false }
+
+    /// How much credit a stream has had from the peer since it was opened: what of its bytes was read over there, at
+    /// least. Official agents tell of every read, our own of pieces of 32 KiB.
+    public func credited(_ ref: StreamRef) -> UInt64 {
+        isCurrent(ref) ? streams[ref.slot]?.credited ?? 0 : 0
+    }
 
     // MARK: Output
 
     public var outputCount: Int { writer.count }
     public var isOutputFull: Bool { writer.count >= limits.output }
+    /// A peer keeps us busy with answers that it does not read. One that means well cannot come near this: what it may
+    /// send without reading is bounded by its windows, and so is the credit for it.
+    var isUnread: Bool { writer.count > limits.output + (isExtended ? 4 << 20 : 512 << 10) }
+    /// The bytes to send next, which are the same again until they are dropped; others may have joined behind them.
     public mutating func withOutput<R>(_ body: (UnsafeRawBufferPointer) -> R) -> R { writer.withBytes(body) }
     public mutating func dropOutput(_ count: Int) { writer.drop(count) }
 

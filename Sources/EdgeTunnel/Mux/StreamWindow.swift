@@ -26,6 +26,9 @@ struct StreamWindow {
         return remaining >= 0
     }
 
+    /// The peer was given credit beside the sums: it may use it.
+    mutating func grant(_ count: Int) { remaining += count }
+
     /// So much has been used up here.
     /// - Parameters:
     ///   - now: nanoseconds on a monotonic clock.
