@@ -46,7 +46,7 @@ public struct Refusal: Error, Hashable, Sendable {
 
     /// The refusal that a reply holds; `nil` for a success.
     static func of(_ reply: JSON) -> Refusal? {
-        let message = reply["Error"]?.stringValue ?? ""
+        let message = Members(reply).text("Error")
         return message.isEmpty ? nil : Refusal(message: message)
     }
 }

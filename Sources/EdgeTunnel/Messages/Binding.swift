@@ -134,6 +134,8 @@ public struct LabelRequest: Hashable, Sendable {
 /// `PatchTunnelState`: `nil` for what stays as it is.
 public struct PatchRequest: Hashable, Sendable {
     public var id: String
+    public var name: String?
+    public var description: String?
     public var metadata: String?
     public var poolingEnabled: Bool?
     public var trafficPolicy: String?
@@ -141,6 +143,8 @@ public struct PatchRequest: Hashable, Sendable {
     public init(_ document: JSON) {
         let top = Members(document)
         id = top.text("TunnelId")
+        name = top["Name"]?.stringValue
+        description = top["Description"]?.stringValue
         metadata = top["Metadata"]?.stringValue
         poolingEnabled = top["PoolingEnabled"]?.boolValue
         trafficPolicy = top["TrafficPolicy"]?.stringValue

@@ -6,7 +6,9 @@ struct Members {
     private let members: [String: JSON]
 
     init(_ document: JSON?) {
-        members = (document?.objectValue ?? [:]).reduce(into: [:]) { $0[$1.key.lowercased()] = $1.value }
+        // In order, so that of two names which differ in their case the same one counts every time.
+        members = (document?.objectValue ?? [:]).sorted { $0.key < $1.key }
+            .reduce(into: [:]) { $0[$1.key.lowercased()] = $1.value }
     }
 
     subscript(name: String) -> JSON? { members[name.lowercased()].flatMap { $0.isNull ? nil : $0 } }
