@@ -22,22 +22,27 @@ struct MessageReader {
     var count: Int { bytes.count }
 
     mutating func receive(_ more: UnsafeRawBufferPointer) -> Step {
-        for index in more.indices {
-            let byte = more[index]
-            if depth == 0 {
-                switch byte {
-                case 0x20, 0x09, 0x0A, 0x0D: continue
-                case UInt8(ascii: "{"): break
-                default: return .invalid
-                }
-            }
-            guard bytes.count < limit else { return .invalid }
-            bytes.append(byte)
-            follow(byte)
-            if depth == 0 { return parsed() }
+        var index = 0
+        if depth == 0 {
+            while index < more.count, Self.isSpace(more[index]) { index += 1 }
+            guard index < more.count else { return .needMore }
+            guard more[index] == UInt8(ascii: "{") else { return .invalid }
         }
-        return .needMore
+        let start = index
+        repeat {
+            guard index < more.count else { break }
+            follow(more[index])
+            index += 1
+        } while depth > 0
+        guard bytes.count + index - start <= limit else {
+            bytes = []
+            return .invalid
+        }
+        bytes.append(contentsOf: UnsafeRawBufferPointer(rebasing: more[start..<index]))
+        return depth == 0 ? parsed() : .needMore
     }
+
+    private static func isSpace(_ byte: UInt8) -> Bool { byte == 0x20 || byte == 0x09 || byte == 0x0A || byte == 0x0D }
 
     private mutating func follow(_ byte: UInt8) {
         if isInString {

@@ -66,6 +66,9 @@ struct ProxyHeaderReader {
 
     init() {}
 
+    /// Bytes kept so far.
+    var count: Int { bytes.count }
+
     mutating func receive(_ more: UnsafeRawBufferPointer) -> Step {
         var used = 0
         while used < more.count || length == 0 {

@@ -174,6 +174,9 @@ public struct MuxSession: Sendable {
     /// Whether somebody here still cares for the stream.
     func isLive(_ ref: StreamRef) -> Bool { isCurrent(ref) && streams[ref.slot]?.isAbandoned == false }
 
+    /// Whether this side has not ended the stream yet.
+    func maySend(_ ref: StreamRef) -> Bool { isLive(ref) && streams[ref.slot]?.localEnded == false }
+
     /// How much credit a stream has had from the peer since it was opened: what of its bytes was read over there, at
     /// least. Official agents tell of every read, our own of pieces of 32 KiB.
     public func credited(_ ref: StreamRef) -> UInt64 {

@@ -26,18 +26,33 @@ public struct AgentSession: Sendable {
         case silent
     }
 
-    private enum Own {
-        case heartbeat
-        case authentication(MessageReader)
-        case call(MessageReader)
+    /// A stream that this side opened.
+    private struct Own {
+        enum Purpose {
+            case heartbeat
+            case authentication
+            case call
+        }
+
+        let purpose: Purpose
+        var reader: MessageReader
+
+        init(_ purpose: Purpose, limit: Int = 8 << 20) {
+            self.purpose = purpose
+            reader = MessageReader(limit: limit)
+        }
     }
 
     /// How long an answer may take. Servers hold requests while they start rather than refuse them.
     static let answerTime: UInt64 = 60_000_000_000
+    /// Bytes of all headers and commands that are not complete yet.
+    static let heldBytes = 8 << 20
 
     public var mux: MuxSession
-    private var inbound: [Int: InboundStream] = [:]
-    private var own: [Int: Own] = [:]
+    /// Streams by their identifiers, which are never used again.
+    private var inbound: [UInt32: InboundStream] = [:]
+    private var own: [UInt32: Own] = [:]
+    private var held = 0
     private var waiting: [StreamRef: UInt64] = [:]
     private var messages: [StreamRef: OutgoingMessage] = [:]
     private var heartbeat: Heartbeat
@@ -46,6 +61,7 @@ public struct AgentSession: Sendable {
     private var rest: MuxEvent?
     public private(set) var roundTrip: UInt64?
     public private(set) var isAccepted = false
+    private var proposesExtension = false
 
     public init(heartbeat interval: UInt64, tolerance: UInt64, now: UInt64, seed: UInt32) {
         // Official servers have no more than 512 streams; how many ours may open is agreed on with Auth.
@@ -57,23 +73,26 @@ public struct AgentSession: Sendable {
 
     /// Begins the session: the first heartbeat, then Auth.
     public mutating func start(_ request: AuthRequest, now: UInt64) {
-        if case .send(let beat) = heartbeat.tick(now: now) { send(beat) }
+        beat(now)
+        proposesExtension = request.extension != nil
         if let ref = call(.authenticate, request.document, now: now) {
-            own[ref.slot] = .authentication(MessageReader(limit: 1 << 20))
+            own[ref.id] = Own(.authentication, limit: 1 << 20)
         }
     }
 
     /// - Returns: the stream on which the answer will come; `nil` when no stream may be opened now.
     public mutating func call(_ kind: StreamKind, _ document: JSON, now: UInt64) -> StreamRef? {
         guard let ref = mux.open() else { return nil }
-        own[ref.slot] = .call(MessageReader(limit: 8 << 20))
+        own[ref.id] = Own(.call)
         waiting[ref] = now
         messages[ref] = OutgoingMessage(kind.bytes + document.bytes, ends: false)
         pump(ref)
         return ref
     }
 
+    /// Answers a command; nothing happens when the server does not wait for an answer any more.
     public mutating func answer(_ ref: StreamRef, _ refusal: Refusal?) {
+        guard mux.maySend(ref), messages[ref] == nil else { return }
         messages[ref] = OutgoingMessage((refusal?.document ?? [:]).bytes, ends: true)
         pump(ref)
     }
@@ -89,12 +108,16 @@ public struct AgentSession: Sendable {
 
     // MARK: Receiving
 
+    /// Reads on until something has happened that the caller must know.
+    ///
+    /// To be called until it returns `nil`, not only while bytes are left: an end may be known only after the last of
+    /// them.
     public mutating func next(
         _ bytes: UnsafeRawBufferPointer, _ offset: inout Int, now: UInt64
     ) throws(End) -> Event? {
         if let event = rest {
             rest = nil
-            return .stream(event)
+            if case .data(let ref, _) = event, mux.isLive(ref) { return .stream(event) }
         }
         while true {
             let event: MuxEvent?
@@ -104,12 +127,12 @@ public struct AgentSession: Sendable {
             case .goAway:
                 guard mux.isExtended else { throw .goodbye }
                 return .draining
-            case .opened(let ref): inbound[ref.slot] = InboundStream(now: now, takesProxy: true, messageLimit: 64 << 10)
+            case .opened(let ref): inbound[ref.id] = InboundStream(now: now, takesProxy: true, messageLimit: 64 << 10)
             case .data(let ref, let range):
                 let piece = UnsafeRawBufferPointer(rebasing: bytes[range])
-                if own[ref.slot] != nil, ref.id & 1 == 1 {
+                if ref.id & 1 == 1 {
                     if let answer = try receiveOwn(ref, piece, now) { return answer }
-                } else if inbound[ref.slot] != nil {
+                } else if inbound[ref.id] != nil {
                     if let event = try receive(ref, piece, range, now) { return event }
                 } else {
                     return .stream(event)
@@ -117,8 +140,11 @@ public struct AgentSession: Sendable {
             case .ended(let ref), .reset(let ref, _):
                 if let event = try ended(ref, event) { return event }
             case .writable(let ref):
-                guard messages[ref] != nil else { return .stream(event) }
-                pump(ref)
+                if messages[ref] != nil {
+                    pump(ref)
+                } else if ref.id & 1 == 0, inbound[ref.id] == nil {
+                    return .stream(event)
+                }
             }
         }
     }
@@ -126,9 +152,11 @@ public struct AgentSession: Sendable {
     private mutating func receive(
         _ ref: StreamRef, _ bytes: UnsafeRawBufferPointer, _ range: Range<Int>, _ now: UInt64
     ) throws(End) -> Event? {
-        guard var stream = inbound[ref.slot] else { return nil }
-        let step = stream.receive(bytes, now: now)
-        inbound[ref.slot] = stream
+        // In place: a copy of what the stream keeps, for every frame, would be most of the work.
+        held -= inbound[ref.id]?.heldBytes ?? 0
+        guard let step = inbound[ref.id]?.receive(bytes, now: now) else { return nil }
+        held += inbound[ref.id]?.heldBytes ?? 0
+        guard held <= Self.heldBytes else { throw .disorder("too many incomplete headers at once") }
         switch step {
         case .needMore:
             mux.credit(ref, bytes.count, now: now)
@@ -138,7 +166,7 @@ public struct AgentSession: Sendable {
             for beat in beats { _ = beat.withUnsafeBytes { mux.send(ref, $0, isWhole: true) } }
             return nil
         case .proxy(let header, let used):
-            inbound[ref.slot] = nil
+            inbound[ref.id] = nil
             mux.credit(ref, used, now: now)
             let from = range.lowerBound + used
             if from < range.upperBound { rest = .data(ref, from..<range.upperBound) }
@@ -151,7 +179,11 @@ public struct AgentSession: Sendable {
             }
             if case .stopTunnel = command { mux.finish(ref) }
             return .command(ref, command)
-        case .invalid: throw .disorder("a stream that begins with nothing this agent knows")
+        case .invalid:
+            // As official agents do: the stream ends, the session lives.
+            held -= inbound.removeValue(forKey: ref.id)?.heldBytes ?? 0
+            mux.abandon(ref, .protocolError)
+            return nil
         }
     }
 
@@ -159,53 +191,54 @@ public struct AgentSession: Sendable {
         _ ref: StreamRef, _ bytes: UnsafeRawBufferPointer, _ now: UInt64
     ) throws(End) -> Event? {
         mux.credit(ref, bytes.count, now: now)
-        switch own[ref.slot] {
-        case .heartbeat:
+        switch own[ref.id]?.purpose {
+        case .heartbeat?:
             if let measured = heartbeat.receive(bytes, now: now) {
                 roundTrip = measured
                 mux.measured(roundTrip: measured)
             }
-        case .authentication(var reader):
-            let step = reader.receive(bytes)
-            own[ref.slot] = .authentication(reader)
-            return try authenticated(ref, step)
-        case .call(var reader):
-            let step = reader.receive(bytes)
-            own[ref.slot] = .call(reader)
-            guard let document = try complete(ref, step) else { return nil }
+        case .authentication?:
+            guard let document = try complete(ref, bytes) else { return nil }
+            return authenticated(document)
+        case .call?:
+            guard let document = try complete(ref, bytes) else { return nil }
             return .answered(ref, Refusal.of(document).map { .failure($0) } ?? .success(document))
         case nil: break
         }
         return nil
     }
 
-    private mutating func complete(_ ref: StreamRef, _ step: MessageReader.Step) throws(End) -> JSON? {
-        switch step {
-        case .needMore: return nil
-        case .invalid: throw .disorder("an answer that is no JSON object, or too long a one")
-        case .complete(let document):
+    private mutating func complete(_ ref: StreamRef, _ bytes: UnsafeRawBufferPointer) throws(End) -> JSON? {
+        switch own[ref.id]?.reader.receive(bytes) {
+        case .needMore?, nil: return nil
+        case .invalid?: throw .disorder("an answer that is no JSON object, or too long a one")
+        case .complete(let document)?:
             waiting[ref] = nil
-            own[ref.slot] = nil
+            own[ref.id] = nil
+            messages[ref] = nil
             mux.finish(ref)
             return document
         }
     }
 
-    private mutating func authenticated(_ ref: StreamRef, _ step: MessageReader.Step) throws(End) -> Event? {
-        guard let document = try complete(ref, step) else { return nil }
+    private mutating func authenticated(_ document: JSON) -> Event {
         if let refusal = Refusal.of(document) { return .refused(refusal) }
         let reply = AuthReply(document)
         isAccepted = true
-        if let agreed = reply.extension { mux.extend(streams: agreed.streams + 512, inbound: agreed.streams + 256) }
+        if let agreed = reply.extension, proposesExtension {
+            mux.extend(streams: agreed.streams + 512, inbound: agreed.streams + 256)
+            // The first beat was measured before: without it windows would not grow until the second comes back.
+            if let roundTrip { mux.measured(roundTrip: roundTrip) }
+        }
         return .accepted(reply)
     }
 
     private mutating func ended(_ ref: StreamRef, _ event: MuxEvent) throws(End) -> Event? {
         if ref.id & 1 == 1 {
-            guard let kind = own.removeValue(forKey: ref.slot) else { return nil }
+            guard let stream = own.removeValue(forKey: ref.id) else { return nil }
             waiting[ref] = nil
             messages[ref] = nil
-            switch kind {
+            switch stream.purpose {
             case .heartbeat: throw .disorder("the heartbeat stream was ended")
             case .authentication: throw .disorder("Auth was not answered")
             case .call:
@@ -213,8 +246,9 @@ public struct AgentSession: Sendable {
                 return .answered(ref, .failure(Refusal(nil, "The server did not answer.")))
             }
         }
-        if let stream = inbound.removeValue(forKey: ref.slot) {
-            messages[ref] = nil
+        if let stream = inbound.removeValue(forKey: ref.id) {
+            held -= stream.heldBytes
+            if case .reset = event { messages[ref] = nil }
             if stream.isHeartbeat || stream.isIncomplete { mux.finish(ref) }
             return nil
         }
@@ -225,24 +259,24 @@ public struct AgentSession: Sendable {
 
     /// To be called several times a second.
     public mutating func tick(now: UInt64) throws(End) {
-        switch heartbeat.tick(now: now) {
-        case .send(let beat): send(beat)
-        case .dead: throw .heartbeatsLost
-        case .wait: break
-        }
+        if heartbeat.isLost(now: now) { throw .heartbeatsLost }
+        beat(now)
         for (_, since) in waiting where now >= since &+ Self.answerTime { throw .silent }
     }
 
-    private mutating func send(_ beat: [UInt8]) {
+    private mutating func beat(_ now: UInt64) {
+        guard case .send(let beat) = heartbeat.tick(now: now) else { return }
         if let heartbeatRef {
             _ = beat.withUnsafeBytes { mux.send(heartbeatRef, $0, isWhole: true) }
         } else if let ref = mux.open() {
             heartbeatRef = ref
-            own[ref.slot] = .heartbeat
+            own[ref.id] = Own(.heartbeat)
             _ = (StreamKind.heartbeat.bytes + beat).withUnsafeBytes { mux.send(ref, $0, isWhole: true) }
+        } else {
+            heartbeat.withdraw()
         }
     }
 
     /// Visitors' streams that are open.
-    public var visitors: Int { max(0, mux.openStreams - own.count - inbound.count) }
+    public var visitors: Int { max(0, mux.inboundCount - inbound.count - mux.abandonedStreams) }
 }

@@ -25,14 +25,24 @@ struct Heartbeat {
     }
 
     mutating func tick(now: UInt64) -> Step {
-        if let outstanding {
-            return now >= outstanding.sent &+ interval &+ tolerance ? .dead : .wait
-        }
+        if outstanding != nil { return isLost(now: now) ? .dead : .wait }
         guard now >= next else { return .wait }
         count &+= 1
         outstanding = (count, now)
         next = now &+ interval
         return .send(withUnsafeBytes(of: count.bigEndian) { Array($0) })
+    }
+
+    /// Whether the last beat was not answered in time.
+    func isLost(now: UInt64) -> Bool {
+        guard let outstanding else { return false }
+        return now >= outstanding.sent &+ interval &+ tolerance
+    }
+
+    /// The beat that `tick` gave could not be sent: the next `tick` gives another.
+    mutating func withdraw() {
+        if let outstanding { next = outstanding.sent }
+        outstanding = nil
     }
 
     /// Bytes came back.

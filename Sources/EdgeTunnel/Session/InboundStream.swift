@@ -1,12 +1,14 @@
 import Shared
 
 /// A stream that the peer opened: first its kind, then what the kind means.
+///
+/// The readers lie beside the stage: taken out of it, what they keep would be copied for every frame.
 struct InboundStream {
-    enum Stage {
+    enum Stage: Equatable {
         case kind(have: Int, value: UInt32)
-        case heartbeat(HeartbeatEcho)
-        case message(UInt32, MessageReader)
-        case proxyHeader(ProxyHeaderReader)
+        case heartbeat
+        case message(UInt32)
+        case proxyHeader
         /// The message was taken; its answer is awaited or sent.
         case answered
     }
@@ -20,17 +22,22 @@ struct InboundStream {
         case invalid
     }
 
-    var stage = Stage.kind(have: 0, value: 0)
+    private(set) var stage = Stage.kind(have: 0, value: 0)
     /// When it was opened, in nanoseconds.
     let opened: UInt64
+    /// Bytes that came before the message was complete.
+    private(set) var received = 0
     private let takesProxy: Bool
-    private let messageLimit: Int
+    private var echo: HeartbeatEcho
+    private var message: MessageReader
+    private var header = ProxyHeaderReader()
 
     /// - Parameter takesProxy: whether this side serves visitors' streams.
     init(now: UInt64, takesProxy: Bool, messageLimit: Int = 4 << 20) {
         opened = now
         self.takesProxy = takesProxy
-        self.messageLimit = messageLimit
+        echo = HeartbeatEcho(now: now)
+        message = MessageReader(limit: messageLimit)
     }
 
     /// Whether its opener still owes something.
@@ -41,10 +48,10 @@ struct InboundStream {
         }
     }
 
-    /// Bytes kept of a message that is not complete.
-    var heldBytes: Int { if case .message(_, let reader) = stage { reader.count } else { 0 } }
+    /// Bytes kept of what is not complete.
+    var heldBytes: Int { message.count + header.count }
 
-    var isHeartbeat: Bool { if case .heartbeat = stage { true } else { false } }
+    var isHeartbeat: Bool { stage == .heartbeat }
 
     mutating func receive(_ bytes: UnsafeRawBufferPointer, now: UInt64) -> Step {
         var offset = 0
@@ -54,38 +61,32 @@ struct InboundStream {
                 have += 1
                 offset += 1
             }
-            stage = .kind(have: have, value: value)
-            guard have == 4 else { return .needMore }
-            stage = begin(value, now)
+            stage = have < 4 ? .kind(have: have, value: value) : begin(value)
         }
         let rest = UnsafeRawBufferPointer(rebasing: bytes[offset...])
         switch stage {
-        case .heartbeat(var echo):
+        case .heartbeat:
             let beats = echo.receive(rest, now: now)
-            stage = .heartbeat(echo)
             return beats.isEmpty ? .needMore : .beats(beats)
-        case .message(let kind, var reader):
-            return read(kind, &reader, rest)
-        case .proxyHeader(var reader):
-            return readHeader(&reader, rest, offset)
+        case .message(let kind): return read(kind, rest)
+        case .proxyHeader: return readHeader(rest, offset)
         // What comes behind a message (a newline, say) means nothing.
         case .answered, .kind: return .needMore
         }
     }
 
-    private func begin(_ kind: UInt32, _ now: UInt64) -> Stage {
+    private func begin(_ kind: UInt32) -> Stage {
         switch StreamKind(rawValue: kind) {
-        case .heartbeat: .heartbeat(HeartbeatEcho(now: now))
-        case .proxy where takesProxy: .proxyHeader(ProxyHeaderReader())
-        default: .message(kind, MessageReader(limit: messageLimit))
+        case .heartbeat: .heartbeat
+        case .proxy where takesProxy: .proxyHeader
+        default: .message(kind)
         }
     }
 
-    private mutating func read(_ kind: UInt32, _ reader: inout MessageReader, _ bytes: UnsafeRawBufferPointer) -> Step {
-        switch reader.receive(bytes) {
-        case .needMore:
-            stage = .message(kind, reader)
-            return .needMore
+    private mutating func read(_ kind: UInt32, _ bytes: UnsafeRawBufferPointer) -> Step {
+        received += bytes.count
+        switch message.receive(bytes) {
+        case .needMore: return .needMore
         case .complete(let document):
             stage = .answered
             return .message(kind, document)
@@ -93,13 +94,9 @@ struct InboundStream {
         }
     }
 
-    private mutating func readHeader(
-        _ reader: inout ProxyHeaderReader, _ bytes: UnsafeRawBufferPointer, _ offset: Int
-    ) -> Step {
-        switch reader.receive(bytes) {
-        case .needMore:
-            stage = .proxyHeader(reader)
-            return .needMore
+    private mutating func readHeader(_ bytes: UnsafeRawBufferPointer, _ offset: Int) -> Step {
+        switch header.receive(bytes) {
+        case .needMore: return .needMore
         case .complete(let header, let used):
             stage = .answered
             return .proxy(header, used: offset + used)
@@ -113,6 +110,8 @@ struct OutgoingMessage {
     private let bytes: [UInt8]
     private var sent = 0
     private let ends: Bool
+    /// Bytes that are kept for it.
+    var count: Int { bytes.count }
 
     /// - Parameter ends: whether the direction ends with it.
     init(_ bytes: [UInt8], ends: Bool) {
@@ -120,8 +119,9 @@ struct OutgoingMessage {
         self.ends = ends
     }
 
-    /// - Returns: whether all of it is sent.
+    /// - Returns: whether nothing is left to do: all of it is sent, or its stream is over.
     mutating func pump(_ ref: StreamRef, _ mux: inout MuxSession) -> Bool {
+        guard mux.maySend(ref) else { return true }
         sent += bytes.withUnsafeBytes { mux.send(ref, UnsafeRawBufferPointer(rebasing: $0[sent...])) }
         guard sent == bytes.count else { return false }
         if ends { mux.finish(ref) }

@@ -1,4 +1,4 @@
-public import Shared
+import Shared
 
 /// The server's half of one agent connection without its socket (agent-protocol.md 8.4): who may ask what and when,
 /// heartbeats both ways, answers, and the end.
@@ -12,10 +12,12 @@ public struct ServerSession: Sendable {
     public enum Event: Sendable {
         /// On a stream that this side opened for a visitor.
         case stream(MuxEvent)
-        /// To be answered by `answer` or `refuse`.
+        /// To be answered: an Auth by `accept` or `refuse`, all others by `answer`.
         case call(StreamRef, AgentCall)
-        /// The agent has read the answer to this call (agent-protocol.md 7.7).
+        /// The agent has read the answer to this call (agent-protocol.md 7.7), or given the call up: in either case
+        /// nothing more will be heard of it. Comes once for each call, and never before its answer.
         case confirmed(StreamRef)
+        /// Once for each command; of one that expects no answer, when the agent has ended its stream.
         case commandAnswered(StreamRef, Refusal?)
     }
 
@@ -41,30 +43,55 @@ public struct ServerSession: Sendable {
         case refused(at: UInt64)
     }
 
-    private enum Own {
-        case heartbeat
-        case command(MessageReader)
+    /// A stream that this side opened for itself.
+    struct Own {
+        enum Purpose {
+            case heartbeat
+            case command
+            /// A command that expects no answer.
+            case notice
+        }
+
+        let ref: StreamRef
+        let purpose: Purpose
+        var reader = MessageReader(limit: 64 << 10)
+        /// When time began to run for it, in nanoseconds.
+        var since: UInt64?
     }
 
     static let authenticationTime: UInt64 = 15_000_000_000
     static let requestTime: UInt64 = 15_000_000_000
     static let refusalTime: UInt64 = 1_000_000_000
-    static let longestTolerance: Int64 = 60_000_000_000
-    /// Bytes of all requests that are not complete yet.
+    /// For how long an agent that is asked no heartbeats may be silent.
+    static let longestSilence: UInt64 = 60_000_000_000
+    /// Bytes of all requests that are not answered yet, and of all answers that are not sent: of a stranger, and of an
+    /// agent.
+    static let strangersBytes = 256 << 10
     static let heldBytes = 8 << 20
 
     public var mux: MuxSession
-    private(set) var phase: Phase
-    private var inbound: [Int: InboundStream] = [:]
-    private var own: [Int: Own] = [:]
-    private var messages: [StreamRef: OutgoingMessage] = [:]
-    private var heartbeat: Heartbeat?
-    private var heartbeatRef: StreamRef?
+    var phase: Phase
+    /// Streams by their identifiers, which are never used again.
+    var inbound: [UInt32: InboundStream] = [:]
+    var own: [UInt32: Own] = [:]
+    /// Calls that were handed on and are not answered, with the bytes of their requests.
+    var calls: [StreamRef: Int] = [:]
+    var messages: [StreamRef: OutgoingMessage] = [:]
+    /// Calls that the agent ended before their answers were sent.
+    var endedEarly: Set<StreamRef> = []
+    /// What `heldBytes` is about.
+    var held = 0
+    /// To be told before anything else is read.
+    var pending: [Event] = []
+    var heartbeat: Heartbeat?
+    var heartbeatRef: StreamRef?
     private var peerTolerance: UInt64 = 25_000_000_000
-    private var lastBeat: UInt64
+    var lastBeat: UInt64
     /// The latest heartbeat's way there and back, in nanoseconds.
-    public private(set) var roundTrip: UInt64?
-    private let seed: UInt32
+    public internal(set) var roundTrip: UInt64?
+    /// What the agent proposed to be more than official agents are.
+    private(set) var proposed: Extension?
+    let seed: UInt32
 
     /// - Parameters:
     ///   - now: nanoseconds on a monotonic clock, as everywhere here.
@@ -77,25 +104,34 @@ public struct ServerSession: Sendable {
     }
 
     public var isReady: Bool { phase == .ready }
+    private var isAuthenticated: Bool { phase == .ready || phase == .draining }
 
     // MARK: Receiving
 
-    /// Reads on until something has happened that the caller must know; `nil` when the bytes are used up.
+    /// Reads on until something has happened that the caller must know.
+    ///
+    /// To be called until it returns `nil`, not only while bytes are left: an end may be known only after the last of
+    /// them. An empty buffer asks for what `answer` and `tick` have brought about.
+    /// - Returns: `nil` when the bytes are used up.
     public mutating func next(
         _ bytes: UnsafeRawBufferPointer, _ offset: inout Int, now: UInt64
     ) throws(End) -> Event? {
+        if !pending.isEmpty { return pending.removeFirst() }
         while true {
             let event: MuxEvent?
             do throws(MuxViolation) { event = try mux.next(bytes, &offset) } catch { throw .violation(error) }
             guard let event else { return nil }
             switch event {
-            case .goAway: throw .goodbye
-            case .opened(let ref): inbound[ref.slot] = InboundStream(now: now, takesProxy: false, messageLimit: limit)
+            case .goAway:
+                // An agent of ours drains.
+                guard mux.isExtended else { throw .goodbye }
+                if phase == .ready { phase = .draining }
+            case .opened(let ref): inbound[ref.id] = InboundStream(now: now, takesProxy: false, messageLimit: limit)
             case .data(let ref, let range):
                 let piece = UnsafeRawBufferPointer(rebasing: bytes[range])
                 if ref.id & 1 == 1 {
                     if let call = try receive(ref, piece, now) { return call }
-                } else if own[ref.slot] != nil {
+                } else if own[ref.id] != nil {
                     if let answer = receiveOwn(ref, piece, now) { return answer }
                 } else {
                     return .stream(event)
@@ -103,194 +139,133 @@ public struct ServerSession: Sendable {
             case .ended(let ref), .reset(let ref, _):
                 if let event = ended(ref, event) { return event }
             case .writable(let ref):
-                guard messages[ref] != nil else { return .stream(event) }
-                pump(ref)
+                if messages[ref] != nil {
+                    pump(ref)
+                    if !pending.isEmpty { return pending.removeFirst() }
+                } else if ref.id & 1 == 0, own[ref.id] == nil {
+                    return .stream(event)
+                }
             }
         }
     }
 
     /// Who has not shown a token sends small messages only.
-    private var limit: Int { phase == .ready || phase == .draining ? 4 << 20 : 64 << 10 }
+    private var limit: Int { isAuthenticated ? 4 << 20 : 64 << 10 }
 
-    private mutating func receive(_ ref: StreamRef, _ bytes: UnsafeRawBufferPointer, _ now: UInt64) throws(End)
-        -> Event?
-    {
-        guard var stream = inbound[ref.slot] else { return nil }
-        let step = stream.receive(bytes, now: now)
-        inbound[ref.slot] = stream
+    private mutating func receive(
+        _ ref: StreamRef, _ bytes: UnsafeRawBufferPointer, _ now: UInt64
+    ) throws(End) -> Event? {
+        // In place: a copy of what the stream keeps, for every frame, would be most of the work.
+        held -= inbound[ref.id]?.heldBytes ?? 0
+        let step = inbound[ref.id]?.receive(bytes, now: now)
+        held += inbound[ref.id]?.heldBytes ?? 0
         mux.credit(ref, bytes.count, now: now)
-        guard inbound.values.reduce(0, { $0 + $1.heldBytes }) <= Self.heldBytes else {
-            throw .disorder("too many large requests at once")
-        }
         switch step {
-        case .needMore, .proxy: return nil
-        case .beats(let beats):
+        case .needMore?, .proxy?, nil: break
+        case .beats(let beats)?:
             lastBeat = now
             for beat in beats { _ = beat.withUnsafeBytes { mux.send(ref, $0, isWhole: true) } }
-            return nil
-        case .message(let kind, let document): return try call(ref, AgentCall(kind: kind, document), now)
-        case .invalid: throw .disorder("a request that is no JSON object, or too long a one")
+        case .message(let kind, let document)?:
+            guard try admits(AgentCall(kind: kind, document)) else {
+                inbound[ref.id] = nil
+                return nil
+            }
+            let size = inbound[ref.id]?.received ?? 0
+            calls[ref] = size
+            held += size
+            try checkHeld()
+            return .call(ref, AgentCall(kind: kind, document))
+        case .invalid?: throw .disorder("a request that is no JSON object, or too long a one")
         }
+        try checkHeld()
+        return nil
     }
 
-    private mutating func call(_ ref: StreamRef, _ call: AgentCall, _ now: UInt64) throws(End) -> Event? {
+    private func checkHeld() throws(End) {
+        guard held <= (isAuthenticated ? Self.heldBytes : Self.strangersBytes), calls.count <= 2 * mux.limits.inbound
+        else { throw .disorder("too many or too large requests at once") }
+    }
+
+    /// - Returns: whether the caller hears of the call.
+    private mutating func admits(_ call: AgentCall) throws(End) -> Bool {
         switch (phase, call) {
-        case (_, .serverInformation): return .call(ref, call)
+        case (.refused, _): return false
+        case (_, .serverInformation): return true
         case (.unauthenticated(let since), .authenticate(let request)):
             phase = .authenticating(since: since)
-            let sum = max(request.heartbeatInterval, 0).addingReportingOverflow(max(request.heartbeatTolerance, 0))
-            // An agent may beat as seldom as it likes, but not be dead for longer than a minute unseen.
-            let wanted = sum.overflow ? Self.longestTolerance : sum.partialValue
-            peerTolerance = UInt64(min(max(wanted, 1_000_000_000), Self.longestTolerance))
-            return .call(ref, call)
-        case (.ready, .authenticate), (.draining, .authenticate): throw .disorder("a second Auth")
-        case (.ready, _), (.draining, _): return .call(ref, call)
-        case (.refused, _): return nil
+            peerTolerance = Self.tolerance(request)
+            proposed = request.extension
+            return true
+        case (.ready, .authenticate), (.draining, .authenticate), (.authenticating, .authenticate):
+            throw .disorder("a second Auth")
+        case (.ready, _), (.draining, _): return true
         default: throw .disorder("a request before Auth")
         }
     }
 
+    /// An agent may beat as seldom as it likes: our own heartbeats tell whether it lives.
+    private static func tolerance(_ request: AuthRequest) -> UInt64 {
+        let longest: Int64 = 86_400_000_000_000
+        let asUsual = AuthRequest()
+        let interval = request.heartbeatInterval > 0 ? request.heartbeatInterval : asUsual.heartbeatInterval
+        let tolerance = request.heartbeatTolerance > 0 ? request.heartbeatTolerance : asUsual.heartbeatTolerance
+        return UInt64(max(min(interval, longest) + min(tolerance, longest), 1_000_000_000))
+    }
+
+    /// For how long the agent's own beats may be missing.
+    var silence: UInt64 { heartbeatRef == nil ? min(peerTolerance, Self.longestSilence) : peerTolerance }
+
     private mutating func receiveOwn(_ ref: StreamRef, _ bytes: UnsafeRawBufferPointer, _ now: UInt64) -> Event? {
         mux.credit(ref, bytes.count, now: now)
-        switch own[ref.slot] {
-        case .heartbeat:
+        switch own[ref.id]?.purpose {
+        case .heartbeat?:
             guard let measured = heartbeat?.receive(bytes, now: now) else { return nil }
             roundTrip = measured
             mux.measured(roundTrip: measured)
             return nil
-        case .command(var reader):
-            let step = reader.receive(bytes)
-            own[ref.slot] = .command(reader)
-            switch step {
-            case .needMore: return nil
-            case .complete(let document):
-                own[ref.slot] = nil
-                mux.abandon(ref)
-                return .commandAnswered(ref, Refusal.of(document))
-            case .invalid:
-                own[ref.slot] = nil
-                mux.abandon(ref)
-                return .commandAnswered(ref, Refusal(nil, "the agent's answer cannot be read"))
+        case .command?:
+            switch own[ref.id]?.reader.receive(bytes) {
+            case .needMore?, nil: return nil
+            case .complete(let document)?: return close(ref, Refusal.of(document))
+            case .invalid?: return close(ref, Refusal(nil, "the agent's answer cannot be read"))
             }
-        case nil: return nil
+        case .notice?, nil: return nil
         }
     }
 
     private mutating func ended(_ ref: StreamRef, _ event: MuxEvent) -> Event? {
-        if ref.id & 1 == 1 {
-            let stream = inbound.removeValue(forKey: ref.slot)
-            if case .reset = event { messages[ref] = nil }
-            // A heartbeat stream that its opener ends is answered in kind; a request without an answer yet keeps its own
-            // direction open.
-            if let stream, stream.isHeartbeat || stream.isIncomplete { mux.finish(ref) }
-            return .confirmed(ref)
-        }
-        switch own.removeValue(forKey: ref.slot) {
+        if ref.id & 1 == 1 { return endedInbound(ref, event) }
+        switch own[ref.id]?.purpose {
         case .heartbeat?:
             // Without it the agent's own beats still tell whether it lives.
+            own[ref.id] = nil
             heartbeat = nil
+            heartbeatRef = nil
             mux.finish(ref)
             return nil
-        case .command?:
+        case .command?, .notice?:
+            let isNotice = own[ref.id]?.purpose == .notice
+            own[ref.id] = nil
+            messages[ref] = nil
             mux.finish(ref)
-            return .commandAnswered(ref, Refusal(nil, "the agent did not answer"))
+            return .commandAnswered(ref, isNotice ? nil : Refusal(nil, "the agent did not answer"))
         case nil: return .stream(event)
         }
     }
 
-    // MARK: Answers
-
-    public mutating func answer(_ ref: StreamRef, _ document: JSON) {
-        messages[ref] = OutgoingMessage(document.bytes, ends: true)
-        pump(ref)
-    }
-
-    /// Answers an Auth: the session is ready.
-    public mutating func accept(_ ref: StreamRef, _ reply: AuthReply, heartbeat interval: UInt64, now: UInt64) {
-        guard case .authenticating = phase else { return }
-        phase = .ready
-        lastBeat = now
-        answer(ref, reply.document)
-        if let agreed = reply.extension { mux.extend(streams: agreed.streams, inbound: 256) }
-        heartbeat = Heartbeat(interval: interval, tolerance: interval * 3 / 2, now: now, seed: seed)
-    }
-
-    /// Answers an Auth with an error, and ends the session a little later.
-    public mutating func refuse(_ ref: StreamRef, _ refusal: Refusal, now: UInt64) {
-        phase = .refused(at: now)
-        answer(ref, refusal.document)
-    }
-
-    private mutating func pump(_ ref: StreamRef) {
-        guard var message = messages[ref] else { return }
-        messages[ref] = message.pump(ref, &mux) ? nil : message
-    }
-
-    /// There is room in the output again.
-    public mutating func pumpMessages() {
-        for ref in messages.keys { pump(ref) }
-    }
-
-    /// - Returns: the stream on which the answer will come; `nil` when no stream may be opened now.
-    public mutating func send(_ command: ServerCommand) -> StreamRef? {
-        guard let ref = mux.open() else { return nil }
-        let expectsAnswer = command.kind != .stopTunnel
-        own[ref.slot] = .command(MessageReader(limit: 64 << 10))
-        messages[ref] = OutgoingMessage(command.kind.bytes + command.document.bytes, ends: !expectsAnswer)
-        pump(ref)
-        return ref
-    }
-
-    // MARK: Time
-
-    /// To be called several times a second.
-    /// - Throws: when the session is over.
-    public mutating func tick(now: UInt64) throws(End) {
-        switch phase {
-        case .unauthenticated(let since), .authenticating(let since):
-            if now >= since &+ Self.authenticationTime { throw .unauthenticated }
-        case .refused(let at):
-            if now >= at &+ Self.refusalTime { throw .refused }
-        case .draining:
-            if visitorStreams == 0 { throw .drained }
-            try beat(now)
-        case .ready: try beat(now)
+    private mutating func endedInbound(_ ref: StreamRef, _ event: MuxEvent) -> Event? {
+        guard let stream = inbound.removeValue(forKey: ref.id) else { return nil }
+        held -= stream.heldBytes
+        // What its opener ends is answered in kind, but for a request without an answer: that has its own direction yet.
+        guard stream.stage == .answered else {
+            mux.finish(ref)
+            return nil
         }
-        for (slot, stream) in inbound where stream.isIncomplete && now >= stream.opened &+ Self.requestTime {
-            throw .disorder("a request on stream \(mux.streams[slot]?.id ?? 0) that never became complete")
+        if case .reset = event { drop(ref) }
+        guard calls[ref] == nil, messages[ref] == nil else {
+            endedEarly.insert(ref)
+            return nil
         }
-    }
-
-    private mutating func beat(_ now: UInt64) throws(End) {
-        if now >= lastBeat &+ peerTolerance { throw .heartbeatsLost }
-        switch heartbeat?.tick(now: now) {
-        case .send(let beat)?: send(beat)
-        case .dead?: throw .heartbeatsLost
-        case .wait?, nil: break
-        }
-    }
-
-    private mutating func send(_ beat: [UInt8]) {
-        if let heartbeatRef {
-            _ = beat.withUnsafeBytes { mux.send(heartbeatRef, $0, isWhole: true) }
-        } else if let ref = mux.open() {
-            heartbeatRef = ref
-            own[ref.slot] = .heartbeat
-            _ = (StreamKind.heartbeat.bytes + beat).withUnsafeBytes { mux.send(ref, $0, isWhole: true) }
-        }
-    }
-
-    /// Streams beside the session's own.
-    public var visitorStreams: Int {
-        max(0, mux.openStreams - inbound.count - own.count)
-    }
-
-    /// Accepts nothing new: the session ends when its streams have. An agent of ours is told, so that it connects
-    /// elsewhere meanwhile.
-    public mutating func drain() {
-        guard phase == .ready else { return }
-        phase = .draining
-        mux.goAway()
-        mux.stopOpening()
+        return .confirmed(ref)
     }
 }
