@@ -50,7 +50,9 @@ struct Frame: Equatable {
     }
 
     static func fin(_ stream: UInt32) -> Frame { data(stream, [UInt8](), fin: true) }
-    static func reset(_ stream: UInt32, _ code: UInt32) -> Frame { Frame(type: 0, stream: stream, payload: number(code)) }
+    static func reset(_ stream: UInt32, _ code: UInt32) -> Frame {
+        Frame(type: 0, stream: stream, payload: number(code))
+    }
     static func credit(_ stream: UInt32, _ count: UInt32) -> Frame {
         Frame(type: 2, stream: stream, payload: number(count))
     }
@@ -131,7 +133,8 @@ extension ServerSession {
     mutating func take(_ frame: Frame, now: UInt64 = 0) throws(End) -> [Event] { try take(frame.bytes, now: now) }
 
     /// A session whose agent, an official one, has shown its token on stream 5 and beats on stream 3.
-    static func ready(now: UInt64 = 0, auth: String = Auth.text, reply: AuthReply = Auth.reply) throws -> ServerSession {
+    static func ready(now: UInt64 = 0, auth: String = Auth.text, reply: AuthReply = Auth.reply) throws -> ServerSession
+    {
         var session = ServerSession(now: now, seed: 7)
         let events = try session.take(
             Frame.data(3, StreamKind.heartbeat.bytes, syn: true) + Frame.data(5, number(0), syn: true)
@@ -147,7 +150,8 @@ extension ServerSession {
 struct Unexpected: Error {}
 
 enum Auth {
-    static let text = #"{"Version":["3","2"],"ClientId":"","Extra":{"AuthToken":"t","HeartbeatInterval":10000000000,"#
+    static let text =
+        #"{"Version":["3","2"],"ClientId":"","Extra":{"AuthToken":"t","HeartbeatInterval":10000000000,"#
         + #""HeartbeatTolerance":15000000000}}"#
     static let reply = AuthReply(clientID: "c", cookie: "k", region: "r")
 }

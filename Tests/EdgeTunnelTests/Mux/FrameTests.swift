@@ -14,7 +14,9 @@ import Testing
         ("00 00 0d 30 00 00 00 00", FrameHeader(.goAway, stream: 0, length: 13)),
     ]
 
-    @Test(arguments: recorded) func `headers are read and written as they were recorded`(text: String, is header: FrameHeader) {
+    @Test(arguments: recorded) func `headers are read and written as they were recorded`(
+        text: String, is header: FrameHeader
+    ) {
         let word = hex(text).reduce(UInt64(0)) { $0 << 8 | UInt64($1) }
         #expect(FrameHeader(word: word) == header)
         #expect(header.word == word)
@@ -42,7 +44,8 @@ import Testing
                         switch reader.next(buffer, &offset) {
                         case .blocked: return
                         case .header(let header): words.append("\(header.type) \(header.stream) ")
-                        case .payload(let range): words[words.count - 1] += String(decoding: buffer[range], as: UTF8.self)
+                        case .payload(let range):
+                            words[words.count - 1] += String(decoding: buffer[range], as: UTF8.self)
                         case .end: words[words.count - 1] += "."
                         }
                     }

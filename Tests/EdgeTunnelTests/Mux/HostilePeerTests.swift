@@ -36,7 +36,9 @@ import Testing
         ([.data(3, "x", syn: true, fin: true), .data(3, "x")], .malformedFrame),
     ]
 
-    @Test(arguments: broken) func `a server ends the session of who breaks the protocol`(frames: [Frame], by: MuxViolation) {
+    @Test(arguments: broken) func `a server ends the session of who breaks the protocol`(
+        frames: [Frame], by: MuxViolation
+    ) {
         #expect(violation(frames) == by)
     }
 
