@@ -15,8 +15,6 @@ final class AgentConnection: TunnelLink, @unchecked Sendable {
     private var tunnels: [String: CarriedTunnel] = [:]
     /// Tunnels whose agent has not read the answer yet: traffic that came earlier would be dropped over there.
     private var unconfirmed: [StreamRef: CarriedTunnel] = [:]
-    /// Calls that were answered, or ended by the agent before.
-    private var early: Set<StreamRef> = []
     private var isAuthenticated = false
     /// Called once, when a token was shown or the connection ends.
     private var onSettled: (() -> Void)?
@@ -88,6 +86,8 @@ final class AgentConnection: TunnelLink, @unchecked Sendable {
         } catch {
             return end(describe(error))
         }
+        poll()
+        guard !isOver else { return }
         expireWaiting()
         settle()
         channel.setDeadline(milliseconds: Self.tickMilliseconds)
@@ -154,8 +154,12 @@ final class AgentConnection: TunnelLink, @unchecked Sendable {
     private func answer(_ ref: StreamRef, _ document: JSON) {
         guard !isOver else { return }
         session.answer(ref, document)
+        poll()
         scheduleFlush()
     }
+
+    /// What the session has to tell without another byte having come.
+    private func poll() { receive(UnsafeRawBufferPointer(start: nil, count: 0)) }
 
     private func authenticated(_ ref: StreamRef, _ request: AuthRequest, _ outcome: Result<SessionGrant, Refusal>) {
         guard !isOver else { return }
@@ -185,16 +189,11 @@ final class AgentConnection: TunnelLink, @unchecked Sendable {
             let tunnel = CarriedTunnel(grant, link: self, loops: hub.loops)
             unconfirmed[ref] = tunnel
             answer(ref, document)
-            if early.remove(ref) != nil { confirmed(ref) }
         }
     }
 
     private func confirmed(_ ref: StreamRef) {
-        guard let tunnel = unconfirmed.removeValue(forKey: ref) else {
-            // Ended before it was answered: the answer makes the tunnel serve.
-            if early.count < 64 { early.insert(ref) }
-            return
-        }
+        guard let tunnel = unconfirmed.removeValue(forKey: ref) else { return }
         if let old = tunnels.updateValue(tunnel, forKey: tunnel.id) { hub.remove([old]) }
         hub.add(tunnel)
     }

@@ -178,10 +178,8 @@ public struct MuxSession: Sendable {
     func maySend(_ ref: StreamRef) -> Bool { isLive(ref) && streams[ref.slot]?.localEnded == false }
 
     /// How much credit a stream has had from the peer since it was opened: what of its bytes was read over there, at
-    /// least. Official agents tell of every read, our own of pieces of 32 KiB.
-    public func credited(_ ref: StreamRef) -> UInt64 {
-        isCurrent(ref) ? streams[ref.slot]?.credited ?? 0 : 0
-    }
+    /// least; `nil` for a stream that is over. Official agents tell of every read, our own of pieces of 32 KiB.
+    public func credited(_ ref: StreamRef) -> UInt64? { isCurrent(ref) ? streams[ref.slot]?.credited : nil }
 
     // MARK: Output
 
