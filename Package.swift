@@ -75,7 +75,10 @@ let package = Package(
             swiftSettings: settings
         ),
         .target(name: "ConsoleKit", dependencies: ["Shared"], swiftSettings: settings),
-        .target(name: "SelvageAgent", dependencies: ["Shared"], swiftSettings: settings),
+        .target(
+            name: "SelvageAgent", dependencies: ["EdgeCore", "EdgeTransport", "EdgeTunnel", "Shared"],
+            swiftSettings: settings
+        ),
 
         // Programs.
         .executableTarget(

@@ -38,7 +38,7 @@ public final class EdgeDataPlane: DataPlane {
         self.settings = settings
         self.slots = slots
         let listenerTLS = try TLSContext.listener()
-        let upstreamTLS = try TLSContext.client(verify: settings.verifyUpstreamTLS)
+        let upstreamTLS = try TLSContext.client(settings.verifyUpstreamTLS ? .system : .anyone)
         let resolver = Resolver()
         var loops: [EventLoop] = []
         for index in 0..<max(1, settings.loops) {

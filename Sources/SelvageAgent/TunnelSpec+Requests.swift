@@ -21,6 +21,7 @@ extension TunnelSpec {
         [
             "Labels": .object(labels.mapValues { .string($0) }), "ForwardsTo": .string(upstream.description),
             "ForwardsProto": .string(forwardsProto?.rawValue ?? ""), "Metadata": .string(metadata),
+            "ProxyProto": .int(Int64(proxyProtocol.rawValue)),
         ]
     }
 

@@ -120,11 +120,9 @@ final class Channel: EventSource, TLSCarrier {
     }
 
     /// Makes a connected channel the client's half; `channelConnected` follows.
-    func beginClientTLS(host: String) throws(TLSError) {
-        let service = loop.service!
+    func beginClientTLS(_ client: ClientTLS) throws(TLSError) {
         tls = try TLSSession(
-            client: service.upstreamTLS, serverName: IPAddress(host) == nil ? host : nil,
-            verifiedHost: service.settings.verifyUpstreamTLS ? host : nil, carrier: self)
+            client: client.context, serverName: client.serverName, verifiedHost: client.verifiedHost, carrier: self)
         phase = .handshaking
         driveHandshake()
     }
@@ -367,6 +365,14 @@ final class Channel: EventSource, TLSCarrier {
         guard isOpen else { return }
         handler = nil
         if case .open = phase, queue.isEmpty { tls?.sendCloseNotify() }
+        closeDescriptor()
+    }
+
+    /// Tells the other end of a tunnel's stream that there is nobody behind it, and closes.
+    func refuse(_ code: MuxCode) {
+        guard isOpen else { return }
+        handler = nil
+        carrier?.breakOff(code)
         closeDescriptor()
     }
 

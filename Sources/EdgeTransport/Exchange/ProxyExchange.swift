@@ -163,13 +163,14 @@ final class ProxyExchange: Exchange, DialWaiter {
     }
 
     private func dial(_ target: Target) {
-        let dialer = Dialer(loop: loop, target: target, waiter: self)
+        let dialer = Dialer(loop: loop, place: DialPlace(target, service), waiter: self)
         self.dialer = dialer
         dialer.start()
     }
 
-    func dialed(_ channel: Channel, target: Target) {
+    func dialed(_ channel: Channel) {
         dialer = nil
+        guard let target else { return channel.closeNow() }
         attach(UpstreamConnection(channel: channel, pool: service.pool(target)))
         flushRequest()
         client?.resumeRequestBody()

@@ -112,7 +112,14 @@ final class Relay: ChannelHandler {
         service.drainers[ObjectIdentifier(self)] = nil
         for channel in [client, upstream] {
             // What one side had sent before it broke still belongs to the other.
-            if channel.hasQueuedBytes { channel.closeGracefully() } else { channel.closeNow() }
+            if channel.hasQueuedBytes {
+                channel.closeGracefully()
+            } else if isBroken, channel.isTunnelled {
+                // Over there it must not look like an end in good order.
+                channel.reset()
+            } else {
+                channel.closeNow()
+            }
         }
         let onEnd = self.onEnd
         self.onEnd = nil

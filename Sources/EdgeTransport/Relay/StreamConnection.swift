@@ -49,7 +49,7 @@ final class StreamConnection: ChannelHandler, DialWaiter {
         switch step {
         case .enter(let tunnel): enter(tunnel)
         case .dial(let target):
-            let dialer = Dialer(loop: channel.loop, target: target, waiter: self)
+            let dialer = Dialer(loop: channel.loop, place: DialPlace(target, service), waiter: self)
             self.dialer = dialer
             dialer.start()
         case .respond, .none:
@@ -58,7 +58,7 @@ final class StreamConnection: ChannelHandler, DialWaiter {
         }
     }
 
-    func dialed(_ upstream: Channel, target: Target) {
+    func dialed(_ upstream: Channel) {
         dialer = nil
         guard !isOver, channel.isOpen else { return upstream.closeNow() }
         relay(upstream, fromClient: early, fromUpstream: [])

@@ -43,6 +43,18 @@ enum Sockets {
         return descriptor
     }
 
+    /// The same to a Unix socket.
+    static func connect(unixPath path: String) throws(SystemError) -> Int32 {
+        let descriptor = socket(AF_UNIX, stream, 0)
+        guard descriptor >= 0 else { throw SystemError("socket") }
+        guard connectUnix(descriptor, path) == 0 || errno == EINPROGRESS else {
+            let error = SystemError("connect \(path)")
+            close(descriptor)
+            throw error
+        }
+        return descriptor
+    }
+
     private static func connectUnix(_ descriptor: Int32, _ path: String) -> Int32 {
         withUnixAddress(path) { Glibc.connect(descriptor, $0, $1) } ?? -1
     }

@@ -15,6 +15,31 @@ struct TLSError: Error, CustomStringConvertible {
     }
 }
 
+/// Whose signature makes a peer's certificate good.
+public enum TLSTrust: Hashable, Sendable {
+    /// What the operating system trusts.
+    case system
+    /// These authorities, and no other.
+    case authorities(pem: String)
+    /// Anybody's.
+    case anyone
+}
+
+/// The client's half of a connection's TLS: what to trust, and what to ask for.
+struct ClientTLS {
+    let context: TLSContext
+    /// Asked for, if it is a name; `nil` for an address.
+    let serverName: String?
+    /// The name or address that the certificate must be for; `nil` takes any.
+    let verifiedHost: String?
+
+    init(_ context: TLSContext, host: String, isVerified: Bool) {
+        self.context = context
+        serverName = IPAddress(host) == nil ? host : nil
+        verifiedHost = isVerified ? host : nil
+    }
+}
+
 /// OpenSSL's context: certificate, key and callbacks. Shared by all loops; OpenSSL counts references atomically.
 final class TLSContext: @unchecked Sendable {
     let pointer: OpaquePointer
@@ -62,17 +87,30 @@ final class TLSContext: @unchecked Sendable {
         return context
     }
 
-    /// Dials upstreams. Certificates are verified against the system's authorities only when asked, since upstreams
+    /// Dials upstreams, and an agent its server. Upstreams' certificates are verified only when asked, since they
     /// commonly sit in private networks with certificates of their own.
-    static func client(verify: Bool) throws(TLSError) -> TLSContext {
+    /// - Parameter protocols: offered by ALPN, the best first; none for no offer.
+    static func client(_ trust: TLSTrust, protocols: [String] = []) throws(TLSError) -> TLSContext {
         let context = try TLSContext(TLS_client_method())
         selvage_ctx_set_min_version(context.pointer, Int32(selvage_tls1_2))
-        if verify {
+        switch trust {
+        case .anyone: SSL_CTX_set_verify(context.pointer, SSL_VERIFY_NONE, nil)
+        case .system:
             guard SSL_CTX_set_default_verify_paths(context.pointer) == 1 else { throw TLSError("authorities") }
             SSL_CTX_set_verify(context.pointer, SSL_VERIFY_PEER, nil)
-        } else {
-            SSL_CTX_set_verify(context.pointer, SSL_VERIFY_NONE, nil)
+        case .authorities(let pem):
+            let authorities = try certificates(pem)
+            defer { authorities.forEach(X509_free) }
+            guard !authorities.isEmpty else { throw TLSError("there is no certificate in the list of authorities") }
+            let store = SSL_CTX_get_cert_store(context.pointer)
+            for authority in authorities where X509_STORE_add_cert(store, authority) != 1 {
+                throw TLSError("authority")
+            }
+            SSL_CTX_set_verify(context.pointer, SSL_VERIFY_PEER, nil)
         }
+        guard !protocols.isEmpty else { return context }
+        let offer = protocols.flatMap { [UInt8($0.utf8.count)] + Array($0.utf8) }
+        guard SSL_CTX_set_alpn_protos(context.pointer, offer, UInt32(offer.count)) == 0 else { throw TLSError("ALPN") }
         return context
     }
 

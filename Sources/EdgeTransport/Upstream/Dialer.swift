@@ -4,15 +4,43 @@ import Glibc
 
 /// Who waits for a dial.
 protocol DialWaiter: AnyObject {
-    func dialed(_ channel: Channel, target: Target)
+    func dialed(_ channel: Channel)
     /// The edge's own error for it; nothing was sent.
     func dialFailed(_ error: EdgeError)
 }
 
-/// Makes one connection to a target: name, address after address, TLS. One deadline covers it all.
+/// Where to dial, and how.
+struct DialPlace {
+    /// A name or an address, or the path of a Unix socket.
+    let host: String
+    let port: UInt16
+    var isUnixSocket = false
+    var tls: ClientTLS?
+
+    init(host: String, port: UInt16, tls: ClientTLS? = nil) {
+        self.host = host
+        self.port = port
+        self.tls = tls
+    }
+
+    init(unixSocket path: String, tls: ClientTLS? = nil) {
+        self.init(host: path, port: 0, tls: tls)
+        isUnixSocket = true
+    }
+
+    init(_ target: Target, _ service: LoopService) {
+        self.init(
+            host: target.host, port: target.port,
+            tls: target.usesTLS
+                ? ClientTLS(
+                    service.upstreamTLS, host: target.host, isVerified: service.settings.verifyUpstreamTLS) : nil)
+    }
+}
+
+/// Makes one connection: name, address after address, TLS. One deadline covers it all.
 final class Dialer: ChannelHandler {
     private let loop: EventLoop
-    private let target: Target
+    private let place: DialPlace
     /// Let go of at the end. Not weak: a weak reference gives its object a side table, and from then on every retain of
     /// it takes the slow way; exchanges, which wait here, live long and are retained often.
     private var waiter: (any DialWaiter)?
@@ -25,22 +53,26 @@ final class Dialer: ChannelHandler {
     private var keepAlive: Dialer?
     private var timer: DialTimer?
 
-    init(loop: EventLoop, target: Target, waiter: any DialWaiter) {
+    init(loop: EventLoop, place: DialPlace, waiter: any DialWaiter) {
         self.loop = loop
-        self.target = target
+        self.place = place
         self.waiter = waiter
         deadline = loop.now + .milliseconds(Int64(loop.service.settings.dialTimeout))
     }
 
     func start() {
         keepAlive = self
-        if let known = loop.service.resolver.cached(target.host, now: loop.now) {
+        if place.isUnixSocket {
+            addresses = [.unspecified]
+            return tryNext()
+        }
+        if let known = loop.service.resolver.cached(place.host, now: loop.now) {
             addresses = known
             return tryNext()
         }
         // The resolver's answer may come late or never: the timer's source is this box.
         let box = WeakDialer(self)
-        loop.service.resolver.resolve(target.host, loop: loop) { found in box.dialer?.resolved(found) }
+        loop.service.resolver.resolve(place.host, loop: loop) { found in box.dialer?.resolved(found) }
         let timer = DialTimer(loop: loop, dialer: self)
         self.timer = timer
         guard timer.start(milliseconds: loop.service.settings.dialTimeout) else {
@@ -78,7 +110,10 @@ final class Dialer: ChannelHandler {
                 ? (deadline.nanoseconds - loop.now.nanoseconds) / 1_000_000 : 0
             guard left > 0 else { break }
             do {
-                let descriptor = try Sockets.connect(SocketAddress(address, port: target.port))
+                let descriptor =
+                    try place.isUnixSocket
+                    ? Sockets.connect(unixPath: place.host)
+                    : Sockets.connect(SocketAddress(address, port: place.port))
                 guard let channel = try? Channel(loop: loop, descriptor: descriptor, connecting: true) else {
                     close(descriptor)
                     continue
@@ -96,9 +131,9 @@ final class Dialer: ChannelHandler {
     }
 
     override func channelConnected(_ channel: Channel) {
-        if target.usesTLS, channel.tls == nil {
+        if let tls = place.tls, channel.tls == nil {
             do {
-                try channel.beginClientTLS(host: target.host)
+                try channel.beginClientTLS(tls)
             } catch {
                 channelFailed(channel)
             }
@@ -111,7 +146,7 @@ final class Dialer: ChannelHandler {
     override func channelFailed(_ channel: Channel) {
         self.channel = nil
         channel.closeNow()
-        lastError = target.usesTLS && channel.tls != nil ? .upstreamUnreachable : .upstreamRefused
+        lastError = place.tls != nil && channel.tls != nil ? .upstreamUnreachable : .upstreamRefused
         tryNext()
     }
 
@@ -132,7 +167,7 @@ final class Dialer: ChannelHandler {
         case .success(let channel):
             channel.handler = nil
             guard let waiter = takeWaiter() else { return channel.closeNow() }
-            waiter.dialed(channel, target: target)
+            waiter.dialed(channel)
         case .failure(let error):
             // After the round: a dial may fail at once, while its waiter is still being set up.
             loop.afterRound { [self] in takeWaiter()?.dialFailed(error) }
