@@ -35,6 +35,8 @@ final class ProxyExchange: Exchange, DialWaiter {
     private var transform: (any BodyTransform)?
     private var transformed: [UInt8] = []
     private var answerHasBody = false
+    /// Where requests are sent that their edge does not want without TLS; `nil` on listeners that serve all.
+    var redirectPort: UInt16?
     private var outcomeTold = false
     private var tally = ExchangeTally()
 
@@ -63,6 +65,8 @@ final class ProxyExchange: Exchange, DialWaiter {
         view.start = loop.now
         view.now = loop.now
         tally.begin(service, regionSlot: facts.regionSlot, bytesIn: UInt64(view.request.bytes.count))
+        // What is only sent elsewhere is asked nothing.
+        if let redirectPort, isRedirected(to: redirectPort) { return }
         // Before the name is looked at: who may not come in learns nothing of what there is.
         if let entry = service.snapshot.entry, !entry.admits(facts.connection.clientAddress) {
             return reject(.entryRestricted)
@@ -382,6 +386,21 @@ final class ProxyExchange: Exchange, DialWaiter {
         tally.status = response.status
         tally.bytesOut &+= UInt64(body.count)
         client.send(body, using: head, requestWasHead: requestWasHead)
+    }
+
+    /// Sends the client to the same place over HTTPS, unless the edge is there to be served without.
+    private func isRedirected(to port: UInt16) -> Bool {
+        let hosts = service.snapshot.hosts
+        guard let edge = view.request.withBytes(view.request.host, { hosts.lookup($0) }), edge.kind == .https else {
+            reject(.endpointNotFound)
+            return true
+        }
+        guard !edge.servesCleartext, let client else { return false }
+        state = .done
+        view.redirect(to: port)
+        tally.status = view.response.status
+        client.send([], using: view.response, requestWasHead: requestWasHead)
+        return true
     }
 
     private func tell(_ outcome: Outcome) {

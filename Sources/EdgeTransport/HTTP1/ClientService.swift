@@ -4,7 +4,7 @@ import EdgeCore
 enum ClientService {
     /// HTTPS edges.
     case edges(isSecure: Bool)
-    /// Everything is answered with a redirect to HTTPS at this port.
+    /// What is not to be served without TLS is answered with a redirect to HTTPS at this port.
     case redirect(port: UInt16)
     /// A program answers: the admin API.
     case handler(RequestHandler, peer: PeerIdentity?, isSecure: Bool = false)
@@ -25,7 +25,7 @@ extension LoopService {
     func exchange(for kind: ClientService) -> Exchange {
         switch kind {
         case .edges: exchange()
-        case .redirect(let port): RedirectExchange(loop: loop, port: port)
+        case .redirect(let port): exchange(redirectingTo: port)
         case .handler(let handler, _, _): HandlerExchange(loop: loop, handler: handler)
         }
     }

@@ -61,7 +61,12 @@ final class LoopService {
     }
 
     /// An exchange with the memory of an earlier one, or a new one.
-    func exchange() -> ProxyExchange { spareExchanges.popLast() ?? ProxyExchange(loop: loop) }
+    /// - Parameter port: of HTTPS, where requests without TLS are sent to unless their edge wants them so.
+    func exchange(redirectingTo port: UInt16? = nil) -> ProxyExchange {
+        let exchange = spareExchanges.popLast() ?? ProxyExchange(loop: loop)
+        exchange.redirectPort = port
+        return exchange
+    }
 
     func recycle(_ exchange: ProxyExchange) {
         if spareExchanges.count < 256 { spareExchanges.append(exchange) }
