@@ -37,6 +37,16 @@ final class CarriedTunnel: TunnelTarget, @unchecked Sendable {
     /// - Returns: `nil` when the tunnel is gone.
     func connect(_ visitor: Visitor, on loop: EventLoop) -> Channel? {
         guard condition.isLive else { return nil }
+        let channel = stream(visitor, on: loop)
+        guard grant.speaksHTTP2, visitor.kind == .https else { return channel }
+        guard let carrier = HTTP2Carrier(channel) else {
+            channel.closeNow()
+            return nil
+        }
+        return Channel(loop: loop, carrier: carrier)
+    }
+
+    private func stream(_ visitor: Visitor, on loop: EventLoop) -> Channel {
         let header = visitor.header(of: grant).bytes
         let prefix = ProxyProtocol.header(version: grant.proxyProtocol, visitor)
         if loop === home {
