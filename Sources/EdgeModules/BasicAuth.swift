@@ -35,7 +35,8 @@ public final class BasicAuth: TrafficModule {
     }
 
     public static func normalise(_ settings: JSON) throws(Fault) -> JSON {
-        let credentials = settings["credentials"]?.arrayValue ?? []
+        let reader = try SettingsReader(settings, Self.settings, subject: "basic_auth module")
+        let credentials = reader["credentials"]?.arrayValue ?? []
         guard (1...maximumCredentials).contains(credentials.count) else {
             throw Fault(nil, "basic_auth takes from 1 to \(maximumCredentials) user names.")
         }

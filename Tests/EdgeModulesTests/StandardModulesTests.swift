@@ -18,8 +18,9 @@ import Testing
         let names = registry.modules.map { $0.name }
         #expect(
             names == [
-                "mutual_tls", "response_headers", "ip_restriction", "user_agent_filter", "webhook_verification",
-                "oauth", "oidc", "saml", "traffic_policy", "websocket_tcp_converter", "circuit_breaker",
+                "mutual_tls", "response_headers", "ip_restriction", "basic_auth", "user_agent_filter",
+                "webhook_verification", "oauth", "oidc", "saml", "traffic_policy", "websocket_tcp_converter",
+                "circuit_breaker",
                 "compression", "request_headers",
             ])
     }

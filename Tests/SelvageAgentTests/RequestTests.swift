@@ -33,7 +33,7 @@ import Testing
                 == parsed(
                     """
                     {"Labels":{"app":"dashboard","version":"1"},"ForwardsTo":"http://localhost:80",
-                     "ForwardsProto":"http2","Metadata":"tm"}
+                     "ForwardsProto":"http2","Metadata":"tm","ProxyProto":0}
                     """))
     }
 

@@ -155,7 +155,7 @@ import Testing
         let owners: [EdgeKind: String] = [
             .https: planted.routePath, .tls: "/edges/tls/\(tls)", .tcp: "/edges/tcp/\(tcp)",
         ]
-        for module in room.service.catalogue.modules.modules {
+        for module in room.service.catalogue.modules.modules where !module.isForAgentsOnly {
             for kind in module.edgeKinds {
                 let isOnEdge = kind == .https && module.name == "mutual_tls"
                 let path = "\(isOnEdge ? "/edges/https/\(planted.edge)" : owners[kind] ?? "")/\(module.name)"

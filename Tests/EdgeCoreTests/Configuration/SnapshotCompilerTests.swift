@@ -335,7 +335,7 @@ final class Marking: TrafficModule, BreakerBearing {
         wanted.revision = 3
         wanted.edges[EdgeID("edgtcp_1")]?.hostports = ["tcp.example.com:20444"]
         let third = compiler.compile(wanted, touched: ["edgtcp_1"], previous: second)
-        #expect(third.portsRevision == 3)
+        #expect(third.portsRevision > second.portsRevision)
         #expect(third.ports[20443] == nil && third.ports[20444] != nil)
         wanted.edges[EdgeID("edgtcp_1")] = nil
         #expect(compiler.compile(wanted, touched: ["edgtcp_1"], previous: third).ports.isEmpty)
