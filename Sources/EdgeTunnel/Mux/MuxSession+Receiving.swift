@@ -85,7 +85,9 @@ extension MuxSession {
             guard streams[slot]?.id == id else { return nil }
             guard streams[slot]?.window.receive(range.count) == true else { throw .windowOverrun }
             if noise > 0 { noise -= 1 }
-            return streams[slot]?.isAbandoned == true ? nil : .data(StreamRef(slot: slot, id: id), range)
+            guard streams[slot]?.isAbandoned == true else { return .data(StreamRef(slot: slot, id: id), range) }
+            cutOff(slot)
+            return nil
         case .number(let kind, let id, var value):
             for byte in bytes[range] { value = value << 8 | UInt32(byte) }
             current = .number(kind, id: id, value: value)

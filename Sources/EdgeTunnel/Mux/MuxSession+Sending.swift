@@ -49,8 +49,9 @@ extension MuxSession {
 
     /// Gives a stream up, with whatever is under way.
     ///
-    /// Official agents need three frames for it, and keep the stream until they have ended it themselves: RST alone
-    /// would wake nobody over there, and leave its place taken for ever (agent-protocol.md 7.6).
+    /// With official agents this only ends our direction: an upstream that waits sees the end, and the agent's own end
+    /// then tells that the stream's place is free. One that goes on sending is cut off by its next byte (`cutOff`), for
+    /// which it gets credit if it has none.
     public mutating func abandon(_ ref: StreamRef, _ code: MuxCode = .cancelled) {
         guard isCurrent(ref), var stream = streams[ref.slot], !stream.isAbandoned else { return }
         guard stream.isAnnounced else { return remove(ref.slot) }
@@ -66,12 +67,28 @@ extension MuxSession {
         if !stream.localEnded { writer.fin(stream: stream.id, flags: []) }
         stream.localEnded = true
         if stream.remoteEnded { return remove(ref.slot) }
-        writer.number(.reset, stream: stream.id, code.rawValue)
-        writer.number(.credit, stream: stream.id, 1)
-        stream.window.grant(1)
+        if stream.window.remaining == 0 {
+            writer.number(.credit, stream: stream.id, 1)
+            stream.window.grant(1)
+        }
         stream.isAbandoned = true
         stream.waitsForCredit = false
         abandonedStreams += 1
         streams[ref.slot] = stream
+    }
+
+    /// Ends a stream that was given up and still sends. RST alone would wake no official agent (agent-protocol.md 7.6):
+    /// credit does, and it then finds that it may not send. Of that nothing is heard; but a byte on a stream that is
+    /// over is answered by a reset, which tells that its place is free.
+    mutating func cutOff(_ slot: Int) {
+        guard var stream = streams[slot], stream.isAbandoned, !stream.isCutOff else { return }
+        writer.number(.reset, stream: stream.id, MuxCode.cancelled.rawValue)
+        writer.number(.credit, stream: stream.id, 1)
+        stream.window.grant(1)
+        withUnsafeBytes(of: UInt8(0)) { writer.data($0, stream: stream.id, flags: []) }
+        stream.isCutOff = true
+        streams[slot] = stream
+        // Its end may cross with all this.
+        stray.frames += 1
     }
 }

@@ -63,6 +63,8 @@ public struct MuxSession: Sendable {
         var remoteEnded = false
         /// Nobody here cares for it any more; it keeps its place until the peer has ended it too.
         var isAbandoned = false
+        /// It was given up and still sent: it has been told to stop.
+        var isCutOff = false
         var waitsForCredit = false
 
         init(id: UInt32, isInbound: Bool) {

@@ -69,6 +69,8 @@ extension ServerSession {
         own[ref.id] = nil
         messages[ref] = nil
         mux.abandon(ref)
+        // Agents in Go would never end it.
+        mux.cutOff(ref.slot)
         return .commandAnswered(ref, refusal)
     }
 
