@@ -27,17 +27,13 @@ struct EphemeralEndpoint: Sendable {
         configuration.edges[edge.id] = edge
         configuration.backends[backend.id] = backend
         if !rules.isEmpty { configuration.policies[IPPolicyID(id)] = rules }
-        guard let certificate else { return }
-        configuration.certificates[certificate.id] = certificate
-        configuration.domains[DomainID(id)] = DomainConfiguration(
-            id: DomainID(id), name: url.host, certificate: certificate.id)
+        if let certificate { configuration.certificates[certificate.id] = certificate }
     }
 
     func remove(from configuration: inout Configuration) {
         configuration.edges[edge.id] = nil
         configuration.backends[backend.id] = nil
         configuration.policies[IPPolicyID(id)] = nil
-        configuration.domains[DomainID(id)] = nil
         if let certificate { configuration.certificates[certificate.id] = nil }
     }
 }
@@ -76,6 +72,8 @@ struct EndpointRequest: Sendable {
             backend: BackendReference(id: backend))
         edge.isEphemeral = true
         edge.servesCleartext = scheme == .http
+        let certificate = try own.certificate(identifier)
+        edge.certificate = certificate?.id
         if scheme.edgeKind == .https {
             edge.routes = [
                 RouteConfiguration(
@@ -88,7 +86,7 @@ struct EndpointRequest: Sendable {
             backend: BackendConfiguration(
                 id: backend, kind: TunnelGroupBackend.kind,
                 settings: ["labels": [EphemeralEndpoint.label: .string(identifier)]], isEphemeral: true),
-            rules: try own.rules(), certificate: try own.certificate(identifier))
+            rules: try own.rules(), certificate: certificate)
     }
 
     // MARK: Where

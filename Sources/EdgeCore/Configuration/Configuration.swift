@@ -30,6 +30,8 @@ public struct EdgeConfiguration: Sendable, Hashable {
     public var isEphemeral = false
     /// Whether it is also served without TLS, rather than sending clients to HTTPS.
     public var servesCleartext = false
+    /// Shown instead of the domain's, by an edge that brings its own.
+    public var certificate: CertificateID?
 
     public init(
         id: EdgeID, kind: EdgeKind, hostports: [String], modules: [String: JSON] = [:],

@@ -43,7 +43,8 @@ struct EdgeCompiler {
             termination: termination.place, minimumTLSVersion: termination.version,
             routes: routes.isEmpty ? .empty : RouteTable(routes), chain: chain,
             backend: edge.kind == .https ? BackendTable.none : backend(edge.backend),
-            dependencies: dependencies, breakerRoutes: breakerRoutes, servesCleartext: edge.servesCleartext)
+            dependencies: dependencies, breakerRoutes: breakerRoutes, servesCleartext: edge.servesCleartext,
+            certificate: edge.certificate.flatMap { configuration.certificates[$0] })
     }
 
     /// Under which name something of an edge is counted: slots are for ever, ephemeral edges are not.

@@ -28,11 +28,14 @@ public final class CompiledEdge: Sendable {
     public let breakerRoutes: [RouteID]
     /// Whether plain HTTP is answered here, rather than sent on to HTTPS.
     public let servesCleartext: Bool
+    /// The edge's own certificate; that of the domain is shown unless there is one.
+    public let certificate: CertificateMaterial?
 
     public init(
         id: EdgeID, kind: EdgeKind, slot: Int32, hostports: [String], termination: TLSTermination,
         minimumTLSVersion: Int32, routes: RouteTable, chain: Chain, backend: Int32,
-        dependencies: Set<String>, breakerRoutes: [RouteID] = [], servesCleartext: Bool = false
+        dependencies: Set<String>, breakerRoutes: [RouteID] = [], servesCleartext: Bool = false,
+        certificate: CertificateMaterial? = nil
     ) {
         self.id = id
         self.kind = kind
@@ -46,6 +49,7 @@ public final class CompiledEdge: Sendable {
         self.dependencies = dependencies
         self.breakerRoutes = breakerRoutes
         self.servesCleartext = servesCleartext
+        self.certificate = certificate
     }
 }
 

@@ -83,7 +83,8 @@ final class LoopService {
         if let agents, agents.names.contains(serverName) { return agents.decision }
         let edge = snapshot.hosts.lookup(serverName)
         if let edge, edge.kind == .tls, edge.termination == .atUpstream { return .passThrough(edge) }
-        guard let context = snapshot.certificates.lookup(serverName)?.served.context else { return .refuse }
+        let certificate = edge?.certificate ?? snapshot.certificates.lookup(serverName)
+        guard let context = certificate?.served.context else { return .refuse }
         return .terminate(context, minimumVersion: edge?.minimumTLSVersion ?? 0x0303, http: edge?.kind != .tls)
     }
 
