@@ -127,7 +127,7 @@ class TunnelLink: ChannelHandler {
     func start(_ stream: TunnelStream) {
         guard !isOver else { return stream.lost() }
         if waiting.isEmpty, let ref = open() { return begin(stream, ref) }
-        guard waiting.count < Self.maximumWaiting else { return stream.lost() }
+        guard waiting.count < Self.maximumWaiting else { return stream.lost(.noBackend) }
         waiting.append(stream)
         if waiting.count == 1 { scarcityChanged(true) }
     }
@@ -175,7 +175,7 @@ class TunnelLink: ChannelHandler {
         let late = waiting.prefix(count)
         waiting.removeFirst(count)
         if waiting.isEmpty { scarcityChanged(false) }
-        for stream in late { stream.lost() }
+        for stream in late { stream.lost(.noBackend) }
     }
 
     func stream(_ ref: StreamRef) -> TunnelStream? {

@@ -91,9 +91,12 @@ final class TunnelStream: StreamCarrier {
     }
 
     /// Nothing passes any more: the session ended, or the peer gave the stream up.
-    func lost() {
+    /// - Parameter reason: why it found no place, if it had none yet. Nothing was sent then, so that whatever it was for
+    ///   can be tried elsewhere.
+    func lost(_ reason: EdgeError = .noTunnel) {
         guard !broken else { return }
         broken = true
+        if ref == nil { failure = reason }
         if let ref { link.forget(ref) }
         if let crossing { return crossing.broke(failure) }
         channel?.ready(.failed)
