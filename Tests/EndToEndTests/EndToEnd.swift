@@ -22,6 +22,13 @@ import Testing
         FileManager.default.isExecutableFile(atPath: python)
         || ProcessInfo.processInfo.environment["SELVAGE_E2E_REQUIRED"] != nil
 
+    /// The Python that has the agents' SDK, whose module is called like that of the API's client.
+    static let agentPython = repository + "/.venv-agent/bin/python"
+
+    static let hasAgentPython =
+        FileManager.default.isExecutableFile(atPath: agentPython)
+        || ProcessInfo.processInfo.environment["SELVAGE_E2E_REQUIRED"] != nil
+
     /// How long the test of live changes lasts: 10 s, or what `scripts/soak` says.
     static let soakSeconds =
         ProcessInfo.processInfo.environment["SELVAGE_SOAK_SECONDS"].flatMap { Int($0) } ?? 10

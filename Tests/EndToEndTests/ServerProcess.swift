@@ -13,6 +13,7 @@ final class ServerProcess: @unchecked Sendable {
     let cleartextPort: UInt16
     /// The admin API over TLS.
     let adminPort: UInt16
+    let agentPort: UInt16
     let tcpPorts: ClosedRange<UInt16>
     private(set) var process: RunningProcess?
 
@@ -22,6 +23,7 @@ final class ServerProcess: @unchecked Sendable {
         httpPort = try FreePorts.one()
         cleartextPort = try FreePorts.one()
         adminPort = try FreePorts.one()
+        agentPort = try FreePorts.one()
         tcpPorts = try FreePorts.range(20)
         try settings.write(toFile: settingsFile, atomically: true, encoding: .utf8)
         try start()
@@ -47,6 +49,11 @@ final class ServerProcess: @unchecked Sendable {
         connections = 4000
         [timeouts]
         drain = "10s"
+        [agents]
+        address = ["127.0.0.1", "::1"]
+        port = \(agentPort)
+        host = ["localhost", "127.0.0.1", "::1", "connect.e2e.localhost"]
+        domain = "agents.e2e.localhost"
         [tcp]
         public_host = "tcp.e2e.localhost"
         address = "127.0.0.1"

@@ -3,6 +3,7 @@
 
 Usage: activate.py NAME PROGRAM ARGUMENTS…
 Prints the port that the passed socket listens on, then each state that the program notifies, and ends with its status.
+Told by SIGHUP, it ends the program and starts it again, by SIGUSR1 it kills it first: the socket listens all the while.
 """
 
 import os
@@ -12,11 +13,10 @@ import sys
 import tempfile
 
 name, program = sys.argv[1], sys.argv[2:]
-listener = socket.create_server(("127.0.0.1", 0))
-print("port", listener.getsockname()[1], flush=True)
-with tempfile.TemporaryDirectory() as folder:
-    states = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
-    states.bind(folder + "/notify")
+listener = socket.create_server(("127.0.0.1", 0), backlog=1024)
+
+
+def start(folder):
     child = os.fork()
     if child == 0:
         os.dup2(listener.fileno(), 3)
@@ -26,14 +26,34 @@ with tempfile.TemporaryDirectory() as folder:
             "NOTIFY_SOCKET": folder + "/notify",
         }
         os.execve(program[0], program, environment)
-    listener.close()
+    return child
+
+
+print("port", listener.getsockname()[1], flush=True)
+with tempfile.TemporaryDirectory() as folder:
+    states = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+    states.bind(folder + "/notify")
+    child = start(folder)
+    again = False
+
+    def begin_again(number, _):
+        global again
+        again = True
+        os.kill(child, signal.SIGTERM if number == signal.SIGHUP else signal.SIGKILL)
+
     signal.signal(signal.SIGTERM, lambda number, _: os.kill(child, number))
-    states.settimeout(0.1)
+    signal.signal(signal.SIGHUP, begin_again)
+    signal.signal(signal.SIGUSR1, begin_again)
+    states.settimeout(0.02)
     while True:
         try:
             print(states.recv(4096).decode().replace("\n", " "), flush=True)
         except TimeoutError:
             pass
         ended, status = os.waitpid(child, os.WNOHANG)
-        if ended:
+        if ended and again:
+            again = False
+            child = start(folder)
+            print("started", child, flush=True)
+        elif ended:
             sys.exit(os.waitstatus_to_exitcode(status))
