@@ -7,6 +7,7 @@ struct DemoLayout {
     let regions: [TrafficTarget]
     let redirect: UInt16
     let tcp: ClosedRange<UInt16>
+    let agents: UInt16
     let upstreams: [(name: String, port: UInt16)]
     let socket: String
 
@@ -21,6 +22,7 @@ struct DemoLayout {
         }
         regions = [("us", 8443), ("eu", 8444), ("ap", 8445)].map { TrafficTarget(region: $0, port: free($1)) }
         redirect = free(8080)
+        agents = free(4443)
         upstreams = [("v1", 9101), ("v2", 9102)].map { ($0, free($1)) }
         tcp = DemoLayout.freeRange()
         // A socket's path holds 107 bytes: unix(7).
@@ -39,6 +41,7 @@ struct DemoLayout {
     var logs: String { state + "/logs" }
     var settingsFile: String { state + "/selvage.toml" }
     var authority: String { state + "/ca.pem" }
+    var token: String { state + "/agent.token" }
 
     /// What `selvage-server` reads.
     var settings: String {
@@ -56,6 +59,10 @@ struct DemoLayout {
             public_host = "tcp.selvage.localhost"
             address = ["127.0.0.1", "::1"]
             ports = "\(tcp.lowerBound)-\(tcp.upperBound)"
+
+            [agents]
+            address = ["127.0.0.1", "::1"]
+            port = \(agents)
 
             [[listener]]
             kind = "http"
@@ -96,6 +103,7 @@ struct DemoLayout {
         tell("The edge https://\(host) has a weighted backend (v1 90 %, v2 10 %) and a circuit breaker.")
         for target in regions { tell("  region \(target.region)     https on 127.0.0.1:\(target.port) and [::1]") }
         tell("  redirect      http on 127.0.0.1:\(redirect) to https")
+        tell("  agents        127.0.0.1:\(agents): one serves https://\(host)/tunnel with v1, from the inside")
         tell("  TCP edges     127.0.0.1:\(tcp.lowerBound)-\(tcp.upperBound)")
         for upstream in upstreams { tell("  upstream \(upstream.name)   http on 127.0.0.1:\(upstream.port)") }
         tell("  admin socket  \(socket)")

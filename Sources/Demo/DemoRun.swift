@@ -53,6 +53,15 @@ final class DemoRun {
         try waitUntilServing(seed)
         step("Configuring the edge \(DemoRun.domain)")
         try seed.plant(domain: DemoRun.domain, upstreams: layout.upstreams, authorityFile: layout.authority)
+        step("Starting an agent for the tunnel group app=demo")
+        try seed.plantTunnels(domain: DemoRun.domain, tokenFile: layout.token)
+        try spawn(
+            "agent",
+            [
+                "selvage-agent", "tunnel", "\(layout.upstreams[0].port)", "--label", "app=demo", "--metadata", "demo",
+                "--server", "localhost:\(layout.agents)", "--ca", layout.authority,
+                "--authtoken-file", layout.token,
+            ])
         let regions = layout.regions.map(\.region).joined(separator: ", ")
         step("Starting gentle traffic: 40 requests a second over \(regions)")
         let targets = layout.regions.flatMap { ["--to", "\($0.region)=\($0.port)"] }

@@ -36,6 +36,37 @@ struct DemoSeed {
         try writeAuthority(to: authorityFile)
     }
 
+    /// A tunnel group on a route of its own, and a token for an agent.
+    func plantTunnels(domain: String, tokenFile: String) throws {
+        let group = try find("/backends/tunnel_group", key: "backends") { $0["labels"] == ["app": "demo"] }
+        if group == nil {
+            let made = try send(
+                "POST", "/backends/tunnel_group", ["description": "Agents", "labels": ["app": "demo"]])
+            let hostport = JSON.string(domain + ":443")
+            let edge = try find("/edges/https", key: "https_edges") { edge in
+                edge["hostports"]?.arrayValue?.contains(hostport) == true
+            }
+            try send(
+                "POST", "/edges/https/\(identifier(edge ?? .null))/routes",
+                [
+                    "match_type": "path_prefix", "match": "/tunnel", "description": "Through an agent",
+                    "backend": ["enabled": true, "backend_id": .string(identifier(made))],
+                ])
+        }
+        // A token is told once: one whose file is gone is of no use to anybody.
+        let mark: JSON = "selvage-demo agent"
+        if let known = try find("/credentials", key: "credentials", where: { $0["metadata"] == mark }) {
+            if FileManager.default.fileExists(atPath: tokenFile) { return }
+            try send("DELETE", "/credentials/\(identifier(known))", nil)
+        }
+        let made = try send("POST", "/credentials", ["description": "The demo's agent", "metadata": mark])
+        let token = made["token"]?.stringValue ?? ""
+        guard
+            FileManager.default.createFile(
+                atPath: tokenFile, contents: Data(token.utf8), attributes: [.posixPermissions: 0o600])
+        else { throw DemoFailure("\(tokenFile) cannot be written") }
+    }
+
     /// The breaker opens when v2, with its tenth of the requests, fails.
     private func route(to backend: String) -> JSON {
         [

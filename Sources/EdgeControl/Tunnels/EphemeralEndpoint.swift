@@ -62,7 +62,7 @@ struct EndpointRequest: Sendable {
                 319, "The domain \(url.host) must be reserved before an agent can bind it.")
         }
         let identifier = id(url.text)
-        let own = EphemeralModules(request.options, kind: scheme.edgeKind, catalogue)
+        let own = EphemeralModules(request, kind: scheme.edgeKind, catalogue)
         let modules = try own.modules(policy: identifier)
         let hostport = scheme.edgeKind == .https ? "\(url.host):443" : url.hostport
         let backend = BackendID(identifier)

@@ -8,10 +8,12 @@ import Shared
 struct EphemeralModules {
     private let options: [String: JSON]
     private let kind: EdgeKind
+    private let forwardsTo: String
     private let catalogue: Catalogue
 
-    init(_ options: JSON, kind: EdgeKind, _ catalogue: Catalogue) {
-        self.options = (options.objectValue ?? [:]).reduce(into: [:]) { result, member in
+    init(_ request: BindRequest, kind: EdgeKind, _ catalogue: Catalogue) {
+        forwardsTo = request.forwardsTo
+        self.options = (request.options.objectValue ?? [:]).reduce(into: [:]) { result, member in
             if !member.value.isNull { result[member.key.lowercased()] = member.value }
         }
         self.kind = kind
@@ -65,12 +67,34 @@ struct EphemeralModules {
         if let text = options["trafficpolicy"]?.stringValue, !text.isEmpty {
             settings["traffic_policy"] = ["value": .string(text)]
         }
-        if let basic = options["basicauth"] { settings["basic_auth"] = basic }
+        settings["basic_auth"] = basicAuth
+        settings["request_headers"] = rewritingHost(settings["request_headers"])
         if let login = options["oauth"] { settings["oauth"] = Self.oauth(login) }
         if let login = options["oidc"] {
             settings["oidc"] = .object((login.objectValue ?? [:]).filter { Self.oidcFields.contains($0.key) })
         }
         return settings
+    }
+
+    /// Also the one `user:password` that older agents send.
+    private var basicAuth: JSON? {
+        if let credentials = options["basicauth"] { return credentials }
+        guard let text = options["auth"]?.stringValue, let colon = text.firstIndex(of: ":") else { return nil }
+        let password = String(text[text.index(after: colon)...])
+        return [
+            "credentials": [["username": .string(String(text[..<colon])), "cleartext_password": .string(password)]]
+        ]
+    }
+
+    /// Puts the upstream's own name in place of the visitor's, if the agent wants it so and says where it forwards to.
+    private func rewritingHost(_ headers: JSON?) -> JSON? {
+        guard options["hostheaderrewrite"]?.boolValue == true, let mark = forwardsTo.firstRange(of: "://"),
+            ["http", "https"].contains(forwardsTo[..<mark.lowerBound].lowercased())
+        else { return headers }
+        let host = forwardsTo[mark.upperBound...].prefix { $0 != "/" }
+        var add = headers?["add"]?.objectValue ?? [:]
+        add["host"] = .string(String(host))
+        return ["add": .object(add), "remove": headers?["remove"] ?? []]
     }
 
     private static let oidcFields: Set<String> = ["issuer_url", "client_id", "client_secret", "scopes"]
