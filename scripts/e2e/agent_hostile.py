@@ -131,12 +131,12 @@ def lies(place):
     def nonsense(wire, stream, payload, flags):
         wire.send(frame(DATA, stream, b"\0\1\2 nonsense\r\n\r\n", FIN))
 
-    def overruns(wire, stream, payload, flags):
-        wire.send(frame(DATA, stream, b"HTTP/1.1 200 OK\r\n\r\n" + b"x" * 300_000))
+    def stops(wire, stream, payload, flags):
+        wire.send(frame(DATA, stream, b"HTTP/1.1 200 OK\r\ncontent-length: 200000\r\n\r\n" + b"x" * 100_000, FIN))
 
     statuses = {}
     with Bystander(place) as bystander:
-        for serve in (silent_end, resets, nonsense, overruns):
+        for serve in (silent_end, resets, nonsense, stops):
             wire = connected(place, token, serve, app="lies")
             wait("its tunnel", lambda: len(place.tunnels()) == 2)
             try:
