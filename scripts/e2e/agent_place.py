@@ -205,11 +205,6 @@ class AgentProcess:
             self.upstream()
         return self.ask("listen", kind=kind, to=to or self.to, options=options)
 
-    def serve(self, domain, *labels, to=None):
-        """Labels, and waits for the first answer: the server learns a moment later that the agent is ready."""
-        self.label(*labels, to=to)
-        wait("the tunnel", lambda: self.place.get(domain).status == 200)
-
     def label(self, name, value, to=None):
         return self.listen("labelled", to=to, label=[name, value])["id"]
 

@@ -52,6 +52,9 @@ class Agent:
                 getattr(builder, name)(*arguments if isinstance(arguments, list) else [arguments])
         # An upstream is named, so that the server hears of it, and forwarding starts with the listener itself.
         listener = await builder.listen_and_forward(order["to"])
+        # A tunnel serves when its agent has ended the call, a moment after this; whoever has the answer to a later call
+        # knows that the server has read that end.
+        await self.session.close_listener("tn_of_nobody")
         url = listener.url() if order["kind"] != "labelled" else ""
         self.listeners[listener.id()] = listener
         return {"id": listener.id(), "url": url}
