@@ -29,6 +29,23 @@ import Testing
         }
     }
 
+    @Test func `an edge that brings a certificate of its own shows that, and not its domain's`() async throws {
+        try await withEdge { configuration in
+            configuration.addProxy("one.example.com", to: 1)
+        } _: { edge in
+            await edge.change { configuration in
+                let own = ThrowAwayCertificate.make(["own.example.com"], id: "cert_own")
+                configuration.certificates[own.id] = own
+                configuration.edges["edghts_1"]?.certificate = own.id
+            }
+            let own = try await onThread { try handshake(edge.httpsPort, "one.example.com") }
+            #expect(own.output.contains("CN = own.example.com"))
+            await edge.change { $0.edges["edghts_1"]?.certificate = nil }
+            let domains = try await onThread { try handshake(edge.httpsPort, "one.example.com") }
+            #expect(domains.output.contains("CN = one.example.com"))
+        }
+    }
+
     @Test func `an unknown name is refused with an alert before any certificate is shown`() async throws {
         try await withEdge {
             $0.addDomain("one.example.com")
