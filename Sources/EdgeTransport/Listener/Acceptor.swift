@@ -182,11 +182,12 @@ private final class Handshake: ChannelHandler {
         guard let tls = channel.tls else { return }
         let facts = acceptor.facts(peer, local, tls)
         if let door { return startAgent(door, facts) }
+        // Before names: the admin API may have the same one as agents.
+        if let handler = program?.handler { return startProgram(handler, facts, tls) }
         if let named = channel.loop.service.agents, named.names.contains(tls.serverName) {
             guard admits(named) else { return channel.closeNow() }
             return startAgent(named, facts)
         }
-        if let handler = program?.handler { return startProgram(handler, facts, tls) }
         let snapshot = channel.loop.service.snapshot
         if let edge = snapshot.hosts.lookup(tls.serverName), edge.kind == .tls {
             acceptor.startStream(channel, edge, facts, early: [])
