@@ -107,12 +107,13 @@ let package = Package(
             ],
             swiftSettings: settings
         ),
-
         // Tests.
         .target(name: "CAllocations"),
         .target(
             name: "EdgeTesting",
-            dependencies: ["CLinux", "COpenSSL", "EdgeCore", "EdgeModules", "EdgeTransport", "Shared"],
+            dependencies: [
+                "CLinux", "COpenSSL", "EdgeCore", "EdgeModules", "EdgeTransport", "EdgeTunnel", "Shared",
+            ],
             swiftSettings: settings
         ),
         .testTarget(name: "SharedTests", dependencies: ["Shared"], swiftSettings: settings),
@@ -128,14 +129,15 @@ let package = Package(
         .testTarget(
             name: "EdgeTransportTests",
             dependencies: [
-                "CAllocations", "COpenSSL", "EdgeCore", "EdgeModules", "EdgeTesting", "EdgeTransport", "Shared",
+                "CAllocations", "COpenSSL", "EdgeCore", "EdgeModules", "EdgeTesting", "EdgeTransport", "EdgeTunnel",
+                "Shared",
             ],
             swiftSettings: settings
         ),
         .testTarget(
             name: "EdgeControlTests",
             dependencies: [
-                "EdgeControl", "EdgeCore", "EdgeModules", "EdgeTesting", "Shared",
+                "EdgeControl", "EdgeCore", "EdgeModules", "EdgeTesting", "EdgeTunnel", "Shared",
                 .product(name: "GRDB", package: "GRDB.swift"),
             ],
             swiftSettings: settings
@@ -149,7 +151,8 @@ let package = Package(
         .testTarget(
             name: "SelvageAgentTests",
             dependencies: [
-                "Agent", "CVterm", "EdgeTesting", "SelvageAgent", "Shared",
+                "Agent", "CVterm", "EdgeCore", "EdgeTesting", "EdgeTransport", "EdgeTunnel",
+                "SelvageAgent", "Shared",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             swiftSettings: settings

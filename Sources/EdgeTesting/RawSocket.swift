@@ -107,11 +107,14 @@ public final class RawSocket: Sendable {
     }
 
     /// Everything until the peer ends its half.
-    public func receiveAll() throws -> String {
+    public func receiveAll() throws -> String { String(decoding: try receiveRest(), as: UTF8.self) }
+
+    /// The same, where bytes are no text.
+    public func receiveRest() throws -> [UInt8] {
         while try more() {}
         return buffer.withLock { buffer in
-            defer { buffer.removeAll() }
-            return String(decoding: buffer, as: UTF8.self)
+            defer { buffer = [] }
+            return buffer
         }
     }
 
@@ -122,6 +125,12 @@ public final class RawSocket: Sendable {
             head.lowercased().split(separator: "\r\n").first { $0.hasPrefix("content-length:") }
             .flatMap { Int($0.dropFirst("content-length:".count).drop { $0 == " " }) } ?? 0
         return (head, String(decoding: try receive(count: length), as: UTF8.self))
+    }
+
+    /// Has the peer see a reset, and no end, when the last who holds this lets go.
+    public func resetOnClose() {
+        var linger = linger(l_onoff: 1, l_linger: 0)
+        setsockopt(descriptor, SOL_SOCKET, SO_LINGER, &linger, socklen_t(MemoryLayout<linger>.size))
     }
 
     public func endWriting() { shutdown(descriptor, Int32(SHUT_WR)) }

@@ -47,8 +47,9 @@ public final class RawTLSSocket: @unchecked Sendable {
 
     deinit { SSL_free(session) }
 
-    public func send(_ text: String) throws {
-        let bytes = Array(text.utf8)
+    public func send(_ text: String) throws { try send(Array(text.utf8)) }
+
+    public func send(_ bytes: [UInt8]) throws {
         guard SSL_write(session, bytes, Int32(bytes.count)) == Int32(bytes.count) else {
             throw RawSocket.Failure(description: "the connection does not take what is sent")
         }
@@ -69,6 +70,21 @@ public final class RawTLSSocket: @unchecked Sendable {
             guard count > 0 else { throw RawSocket.Failure(description: "the connection ended early") }
             buffer.withLock { $0.append(contentsOf: chunk[..<Int(count)]) }
         }
+    }
+
+    /// The bytes that come next, one at least; none at the end.
+    public func receive() throws -> [UInt8] {
+        let kept = buffer.withLock { buffer in
+            defer { buffer = [] }
+            return buffer
+        }
+        guard kept.isEmpty else { return kept }
+        var chunk = [UInt8](repeating: 0, count: 16 << 10)
+        let count = SSL_read(session, &chunk, Int32(chunk.count))
+        guard count > 0 || SSL_get_error(session, count) == SSL_ERROR_ZERO_RETURN else {
+            throw RawSocket.Failure(description: "the connection broke")
+        }
+        return Array(chunk[..<Int(max(0, count))])
     }
 
     /// Sends a request and gives the head of its answer; only for answers whose body is read by the caller, or empty.

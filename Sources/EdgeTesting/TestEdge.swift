@@ -16,12 +16,20 @@ public final class TestEdge: Sendable {
     public let httpsPortV6: UInt16
     public let clearPort: UInt16
     public let redirectPort: UInt16
+    /// Where agents come in; 0 without a gate.
+    public let agentPort: UInt16
+    /// The authority that agents have to trust.
+    let agentAuthority: String
+    let tunnels = TunnelGroups()
+    /// Agents live as long as their edge, unless they are closed.
+    let agents = Mutex<[TestAgent]>([])
 
-    init(_ settings: TransportSettings) throws {
+    init(_ settings: TransportSettings, gate: TestGate?) throws {
         let slots = SlotTable()
-        plane = try EdgeDataPlane(settings: settings, slots: slots)
+        plane = try EdgeDataPlane(settings: settings, slots: slots, tunnels: tunnels)
         self.slots = slots
-        compiler = SnapshotCompiler(modules: StandardModules.registry, slots: slots, breakers: breakers)
+        compiler = SnapshotCompiler(
+            modules: StandardModules.registry, slots: slots, breakers: breakers, tunnels: tunnels)
         current = Mutex((Configuration(), nil))
         let loopback = SocketAddress(IPAddress(v4: 0x7F00_0001), port: 0)
         let loopback6 = SocketAddress(IPAddress(high: 0, low: 1), port: 0)
@@ -31,7 +39,21 @@ public final class TestEdge: Sendable {
         redirectPort = try plane.listen(
             ListenerSettings(kind: .redirect, address: loopback, region: Region("us"), redirectPort: httpsPort)
         ).port
+        let material = ThrowAwayCertificate.make(["127.0.0.1"], id: "cert_agents")
+        agentAuthority = material.chainPEM
+        if let gate {
+            plane.serveAgents(names: [], certificate: try HandlerCertificate(material), gate: gate)
+            agentPort = try plane.listenForAgents(loopback, region: Region("us")).port
+        } else {
+            agentPort = 0
+        }
         plane.start()
+    }
+
+    /// Has every loop know the tunnels as they are now.
+    func publishTunnels() async {
+        guard let snapshot = current.withLock({ $0.1 }) else { return }
+        await plane.publish(snapshot)
     }
 
     /// Changes the configuration and puts it in force.
@@ -56,11 +78,12 @@ public final class TestEdge: Sendable {
 }
 
 /// Runs `body` with an edge, and ends it.
+/// - Parameter gate: decides about agents; without one none can come.
 public func withEdge(
-    _ settings: TransportSettings = TransportSettings(), _ configure: @Sendable (inout Configuration) -> Void,
-    _ body: (TestEdge) async throws -> Void
+    _ settings: TransportSettings = TransportSettings(), gate: TestGate? = nil,
+    _ configure: @Sendable (inout Configuration) -> Void, _ body: (TestEdge) async throws -> Void
 ) async throws {
-    let edge = try TestEdge(settings)
+    let edge = try TestEdge(settings, gate: gate)
     defer { edge.plane.shutdown() }
     await edge.change(configure)
     try await body(edge)
@@ -92,6 +115,25 @@ extension Configuration {
         addEdge(host: host, backend: "bkdsc_a", modules: modules)
     }
 
+    /// The tunnels with these labels.
+    public mutating func addTunnelGroup(_ id: String, _ labels: [String: String]) {
+        add(id, TunnelGroupBackend.self, ["labels": .object(labels.mapValues { .string($0) })])
+    }
+
+    /// A domain, its edge, and the tunnels with these labels behind it, as backend `bkdtg_a`.
+    public mutating func addTunnelProxy(_ host: String, _ labels: [String: String]) {
+        addDomain(host)
+        addTunnelGroup("bkdtg_a", labels)
+        addEdge(host: host, backend: "bkdtg_a")
+    }
+
+    /// A TCP edge on this port.
+    public mutating func addTCPEdge(port: UInt16, backend: String) {
+        edges["edgtcp_1"] = EdgeConfiguration(
+            id: "edgtcp_1", kind: .tcp, hostports: ["tcp.example.com:\(port)"],
+            backend: BackendReference(id: BackendID(backend)))
+    }
+
     /// An HTTPS edge with one route on `/`.
     public mutating func addEdge(
         _ id: String = "edghts_1", host: String, backend: String, modules: [String: JSON] = [:]
@@ -110,8 +152,11 @@ public final class FakeUpstream: Sendable {
     public let port: UInt16
     public let requests = Counter()
 
-    public init(_ answer: @escaping RequestHandler) throws {
-        plane = try EdgeDataPlane(settings: TransportSettings(), slots: SlotTable())
+    /// - Parameter largestBody: of a request, in bytes.
+    public init(largestBody: Int = 1 << 20, _ answer: @escaping RequestHandler) throws {
+        var settings = TransportSettings()
+        settings.maxHandlerBody = largestBody
+        plane = try EdgeDataPlane(settings: settings, slots: SlotTable())
         let counter = requests
         port = try plane.listen(SocketAddress(IPAddress(v4: 0x7F00_0001), port: 0)) { request in
             counter.raise()
