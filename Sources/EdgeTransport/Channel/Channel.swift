@@ -183,7 +183,8 @@ final class Channel: EventSource, TLSCarrier {
             if readiness.contains(.writable), !queue.isEmpty { flushQueue() }
             if isOpen, readable, !readPaused { handler?.channelReadable(self) }
             // A reset ends both directions, whoever reads.
-            if isOpen, !readiness.isDisjoint(with: .failed), readPaused { probe() }
+            let cannotRead = readPaused || carrier != nil && inputEnded
+            if isOpen, !readiness.isDisjoint(with: .failed), cannotRead { probe() }
         case .lingering:
             if readiness.contains(.writable), !queue.isEmpty { flushQueue() }
             if isOpen { discardInput() }

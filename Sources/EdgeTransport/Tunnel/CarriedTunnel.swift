@@ -55,7 +55,7 @@ final class CarriedTunnel: TunnelTarget, @unchecked Sendable {
             link.start(stream)
             return channel
         }
-        let stream = CrossedStream(loop: loop, far: home, link: link, header: header, prefix: prefix)
+        let stream = CrossedStream(loop: loop, tunnel: self, header: header, prefix: prefix)
         return Channel(loop: loop, carrier: stream)
     }
 }

@@ -33,14 +33,13 @@ final class CrossedStream: StreamCarrier, @unchecked Sendable {
     private var isClosed = false
     private var failure: EdgeError?
 
-    /// - Parameter link: on `far`, and only to be named here.
-    init(loop: EventLoop, far: EventLoop, link: TunnelLink, header: [UInt8], prefix: [UInt8]) {
+    init(loop: EventLoop, tunnel: CarriedTunnel, header: [UInt8], prefix: [UInt8]) {
         self.loop = loop
-        self.far = far
-        crossing = Crossing(loop: far, near: loop)
+        far = tunnel.home
+        crossing = Crossing(loop: tunnel.home, near: loop)
         super.init()
         crossing.end = self
-        crossing.plan = Crossing.Plan(link: link, header: header, prefix: prefix)
+        crossing.plan = Crossing.Plan(tunnel: tunnel, header: header, prefix: prefix)
         schedulePost()
     }
 
@@ -104,7 +103,7 @@ final class CrossedStream: StreamCarrier, @unchecked Sendable {
         var readiness: Readiness = []
         if chunk != nil { readiness.insert(.readable) }
         if ended { readiness.formUnion([.readable, .readClosed]) }
-        if broken { readiness.insert(.failed) }
+        if broken, !peerEnded { readiness.insert(.failed) }
         if !readiness.isEmpty { channel?.ready(readiness) }
     }
 
@@ -113,8 +112,7 @@ final class CrossedStream: StreamCarrier, @unchecked Sendable {
             credit(bytes.count)
             return .bytes(bytes)
         }
-        if broken { return .failed }
-        return peerEnded ? .ended : .blocked
+        return peerEnded ? .ended : broken ? .failed : .blocked
     }
 
     override func read(into buffer: UnsafeMutableRawBufferPointer) -> CarrierResult {
@@ -123,8 +121,7 @@ final class CrossedStream: StreamCarrier, @unchecked Sendable {
             credit(bytes.count)
             return .bytes(bytes.count)
         }
-        if broken { return .failed }
-        return peerEnded ? .ended : .blocked
+        return peerEnded ? .ended : broken ? .failed : .blocked
     }
 
     private func credit(_ count: Int) {
@@ -135,7 +132,7 @@ final class CrossedStream: StreamCarrier, @unchecked Sendable {
         far.post { _ in crossing.credit(amount) }
     }
 
-    override var isBroken: Bool { broken }
+    override var isBroken: Bool { broken && !peerEnded }
     override var hasEnded: Bool { broken || peerEnded && incoming.isEmpty }
     override var dialFailure: EdgeError? { failure }
 
@@ -158,7 +155,7 @@ final class CrossedStream: StreamCarrier, @unchecked Sendable {
 /// `@unchecked Sendable`: `plan` and `end` are set before it first crosses; all else is confined to the session's loop.
 final class Crossing: @unchecked Sendable {
     struct Plan {
-        let link: TunnelLink
+        let tunnel: CarriedTunnel
         let header: [UInt8]
         let prefix: [UInt8]
     }
@@ -191,10 +188,13 @@ final class Crossing: @unchecked Sendable {
             return
         }
         self.plan = nil
-        let stream = TunnelStream(link: plan.link, header: plan.header, prefix: plan.prefix, crossing: self)
+        let link = plan.tunnel.link
+        let stream = TunnelStream(link: link, header: plan.header, prefix: plan.prefix, crossing: self)
         self.stream = stream
+        // On its way here the tunnel may have been given back: its agent expects nobody any more.
+        guard plan.tunnel.condition.isLive else { return stream.lost() }
         stream.send(chunk, finishes: finishes)
-        plan.link.start(stream)
+        link.start(stream)
     }
 
     func credit(_ count: Int) { stream?.credit(count) }

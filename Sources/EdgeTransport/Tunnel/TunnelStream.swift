@@ -21,7 +21,10 @@ final class TunnelStream: StreamCarrier {
     private var arriving: UnsafeRawBufferPointer?
     private var peerEnded = false
     private(set) var isGivenUp = false
+    private var endWasRead = false
     private var broken = false
+    /// The peer itself has given the stream up.
+    private var wasCut = false
     private var received = false
     private var failure: EdgeError?
     private let headerCount: Int
@@ -87,10 +90,12 @@ final class TunnelStream: StreamCarrier {
             default: break
             }
         }
+        wasCut = true
         lost()
     }
 
-    /// Nothing passes any more: the session ended, or the peer gave the stream up.
+    /// Nothing passes any more: the session ended, or the peer gave the stream up. What the peer had ended before is
+    /// whole, and is still read up to its end.
     /// - Parameter reason: why it found no place, if it had none yet. Nothing was sent then, so that whatever it was for
     ///   can be tried elsewhere.
     func lost(_ reason: EdgeError = .noTunnel) {
@@ -99,7 +104,7 @@ final class TunnelStream: StreamCarrier {
         if ref == nil { failure = reason }
         if let ref { link.forget(ref) }
         if let crossing { return crossing.broke(failure) }
-        channel?.ready(.failed)
+        if isBroken { channel?.ready(.failed) }
     }
 
     /// There is room again, in the window or in the output.
@@ -189,10 +194,17 @@ final class TunnelStream: StreamCarrier {
             credit(bytes.count)
             return .bytes(UnsafeMutableRawBufferPointer(mutating: bytes))
         }
-        if broken { return .failed }
-        guard peerEnded else { return .blocked }
-        forgetIfOver()
+        guard peerEnded else { return broken ? .failed : .blocked }
+        ended()
         return .ended
+    }
+
+    /// The reader is at the peer's end. If the peer has given up the other direction as well, nothing is left to do.
+    private func ended() {
+        forgetIfOver()
+        endWasRead = true
+        guard isBroken else { return }
+        link.loop.afterRound { [self] in channel?.ready(.failed) }
     }
 
     override func read(into buffer: UnsafeMutableRawBufferPointer) -> CarrierResult {
@@ -201,8 +213,9 @@ final class TunnelStream: StreamCarrier {
             credit(bytes.count)
             return .bytes(bytes.count)
         }
-        if broken { return .failed }
-        return peerEnded ? .ended : .blocked
+        guard peerEnded else { return broken ? .failed : .blocked }
+        ended()
+        return .ended
     }
 
     /// What was read may be sent again by the peer: so who does not read holds it back.
@@ -212,7 +225,7 @@ final class TunnelStream: StreamCarrier {
         if link.outputCount > 0 { link.scheduleFlush() }
     }
 
-    override var isBroken: Bool { broken }
+    override var isBroken: Bool { broken && (!peerEnded || wasCut && endWasRead) }
     override var hasEnded: Bool { broken || peerEnded && incoming.isEmpty }
     override var dialFailure: EdgeError? { failure }
 
