@@ -14,6 +14,10 @@ final class AgentLink: TunnelLink {
     private var commands: [ServerCommand: StreamRef] = [:]
     private var visitors: [ObjectIdentifier: AgentVisitor] = [:]
     private var isDraining = false
+    /// It is this side that wants to go.
+    private var isLeaving = false
+    /// Answers of the server that it sends no more visitors to a tunnel.
+    private var leaving: Set<StreamRef> = []
     private var told: UInt64?
 
     init(
@@ -98,6 +102,7 @@ final class AgentLink: TunnelLink {
         }
         for visitor in visitors.values { visitor.tellTraffic() }
         settle()
+        endIfDrained()
         channel.setDeadline(milliseconds: Self.tickMilliseconds)
     }
 
@@ -118,6 +123,7 @@ final class AgentLink: TunnelLink {
     }
 
     private func answered(_ ref: StreamRef, _ outcome: Result<JSON, Refusal>) {
+        if leaving.remove(ref) != nil { return endIfDrained() }
         guard let (index, expected) = opening, expected == ref else { return }
         switch outcome {
         case .failure(let refusal): events(.bindFailed(index, refusal))
@@ -127,6 +133,7 @@ final class AgentLink: TunnelLink {
             let id = reply?.id ?? document["Id"]?.stringValue ?? ""
             tunnels[id] = index
             events(.bound(index, id: id, reply: reply))
+            if isLeaving { leave(id) }
         }
         openTunnel(index + 1)
     }
@@ -166,22 +173,39 @@ final class AgentLink: TunnelLink {
         }
     }
 
+    /// Gives the tunnels back, so that the server sends nothing new and keeps no streams for later, and ends when all
+    /// that is open has finished.
     func drain() {
+        guard !isLeaving else { return }
         isDraining = true
+        isLeaving = true
+        for id in tunnels.keys { leave(id) }
         endIfDrained()
     }
 
+    /// Visitors that are on their way are still served.
+    private func leave(_ id: String) {
+        guard let ref = session.call(.unbind, ["Id": .string(id)], now: loop.now.nanoseconds) else { return }
+        leaving.insert(ref)
+        scheduleFlush()
+    }
+
+    private var isDrained: Bool { isDraining && visitors.isEmpty && leaving.isEmpty && openVisitors == 0 }
+
     private func endIfDrained() {
-        guard isDraining, visitors.isEmpty else { return }
+        guard isDrained else { return }
         loop.afterRound { [self] in
-            flush()
-            end("drained")
+            // Somebody may have come meanwhile.
+            if isDrained { end("drained", inOrder: true) }
         }
     }
 
+    /// Told when the last byte is out: a program may end itself then.
     override func ended() {
-        events(.ended(reason: endReason))
         visitors = [:]
+        let (events, reason) = (self.events, endReason)
+        guard channel.isOpen else { return events(.ended(reason: reason)) }
+        channel.onClose = { events(.ended(reason: reason)) }
     }
 
     private func describe(_ end: AgentSession.End) -> String {

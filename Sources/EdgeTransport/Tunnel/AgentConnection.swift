@@ -67,7 +67,7 @@ final class AgentConnection: TunnelLink, @unchecked Sendable {
         do throws(ServerSession.End) {
             while !isOver, let event = try session.next(bytes, &offset, now: now) { act(on: event, bytes) }
         } catch {
-            end(describe(error))
+            end(describe(error), inOrder: error == .drained)
         }
     }
 
@@ -84,7 +84,7 @@ final class AgentConnection: TunnelLink, @unchecked Sendable {
         do throws(ServerSession.End) {
             try session.tick(now: loop.now.nanoseconds)
         } catch {
-            return end(describe(error))
+            return end(describe(error), inOrder: error == .drained)
         }
         poll()
         guard !isOver else { return }
@@ -225,6 +225,7 @@ final class AgentConnection: TunnelLink, @unchecked Sendable {
         hub.remove(Array(tunnels.values))
         tunnels = [:]
         session.drain()
+        turnAwayWaiting()
         settle()
     }
 

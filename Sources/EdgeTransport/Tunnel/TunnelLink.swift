@@ -104,8 +104,10 @@ class TunnelLink: ChannelHandler {
     }
 
     /// Ends the connection and all its streams.
-    func end(_ reason: String) {
+    /// - Parameter inOrder: nobody is cut: what was said on streams that have ended must still reach the peer.
+    func end(_ reason: String, inOrder: Bool = false) {
         guard !isOver else { return }
+        if inOrder, outputCount > 0 { drainOutput() }
         isOver = true
         endReason = reason
         let all = streams.compactMap(\.self) + waiting
@@ -114,7 +116,7 @@ class TunnelLink: ChannelHandler {
         blocked = []
         ended()
         for stream in all { stream.lost() }
-        channel.closeNow()
+        if inOrder { channel.closeGracefully() } else { channel.closeNow() }
     }
 
     private(set) var endReason = ""
@@ -176,6 +178,13 @@ class TunnelLink: ChannelHandler {
         waiting.removeFirst(count)
         if waiting.isEmpty { scarcityChanged(false) }
         for stream in late { stream.lost(.noBackend) }
+    }
+
+    /// No stream will be opened any more.
+    func turnAwayWaiting() {
+        let all = waiting
+        waiting = []
+        for stream in all { stream.lost() }
     }
 
     func stream(_ ref: StreamRef) -> TunnelStream? {
