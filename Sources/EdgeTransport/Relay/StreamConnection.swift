@@ -12,6 +12,8 @@ final class StreamConnection: ChannelHandler, DialWaiter {
     private let facts: ConnectionFacts
     /// What the client sent and no upstream is known to have.
     private var early: [UInt8]
+    /// The client sends no more, which is part of what goes to the next leg.
+    private var clientEnded = false
     /// The tunnel's stream that is being tried.
     private var attempt: Channel?
     private var walk = BackendWalk()
@@ -99,6 +101,7 @@ final class StreamConnection: ChannelHandler, DialWaiter {
         attempt = stream
         stream.handler = self
         stream.write(early)
+        if clientEnded { stream.shutdownWriting() }
         channel.setDeadline(milliseconds: service.settings.relayIdleTimeout)
         channel.resumeReading()
         channel.readAgain()
@@ -116,7 +119,10 @@ final class StreamConnection: ChannelHandler, DialWaiter {
                 early.append(contentsOf: bytes)
                 attempt.write(UnsafeRawBufferPointer(bytes))
             case .blocked: return
-            case .ended, .failed: return commit(attempt, [])
+            case .ended:
+                clientEnded = true
+                return attempt.shutdownWriting()
+            case .failed: return commit(attempt, [])
             }
         }
         commit(attempt, [])
