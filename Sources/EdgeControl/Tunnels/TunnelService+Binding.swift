@@ -198,7 +198,7 @@ extension BindRequest {
             case .tls: ["ProxyProto": 0, "MutualTLSAtAgent": false]
             case .tcp: ["ProxyProto": 0]
             }
-        return .object(options.merging(defaults) { kept, _ in kept.isNull ? "" : kept })
+        return .object(options.merging(defaults) { kept, usual in kept.isNull ? usual : kept })
     }
 
     /// Version of the PROXY protocol, 0 for none.
