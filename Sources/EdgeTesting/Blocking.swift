@@ -51,6 +51,7 @@ public func eventually(
 
 public struct Late: Error, CustomStringConvertible {
     public let what: String
+    public init(what: String) { self.what = what }
     public var description: String { "not in time: \(what)" }
 }
 

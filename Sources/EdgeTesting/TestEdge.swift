@@ -51,7 +51,7 @@ public final class TestEdge: Sendable {
     }
 
     /// Has every loop know the tunnels as they are now.
-    func publishTunnels() async {
+    public func publishTunnels() async {
         guard let snapshot = current.withLock({ $0.1 }) else { return }
         await plane.publish(snapshot)
     }
