@@ -10,10 +10,11 @@ import Testing
 /// Remembers what it was told to serve.
 final class RecordingDataPlane: DataPlane {
     let snapshots = Mutex<[Snapshot]>([])
+    let troubles = Mutex<[String: String]>([:])
 
     func publish(_ snapshot: Snapshot) async { snapshots.withLock { $0.append(snapshot) } }
     func sample() async -> TrafficSample { TrafficSample() }
-    func problems() async -> [String: String] { [:] }
+    func problems() async -> [String: String] { troubles.withLock { $0 } }
 
     var last: Snapshot? { snapshots.withLock { $0.last } }
     var count: Int { snapshots.withLock { $0.count } }
@@ -48,7 +49,7 @@ final class ControlRoom: Sendable {
     init(
         folder: String? = nil, tcpPorts: ClosedRange<UInt16> = 20000...20003, at start: Int64 = 1_800_000_000,
         requestsPerMinute: Int = 0, concurrentRequests: Int = 64, keeping limits: HistoryLimits = HistoryLimits(),
-        tunnels: any TunnelDirectory = EmptyTunnelDirectory(),
+        tunnels: any TunnelDirectory = EmptyTunnelDirectory(), operations more: [EdgeControl.Operation] = [],
         store wrap: (SQLiteStore) -> any ConfigurationStore = { $0 }
     ) async throws {
         ownsFolder = folder == nil
@@ -78,7 +79,7 @@ final class ControlRoom: Sendable {
                 hands.room.withLock { $0.room }?.told.withLock { $0.append((kind, object, text)) }
             })
         api = AdminAPI(
-            operations: ResourceOperations.all(service) + ConfigurationOperations.all(service), keys: keys,
+            operations: ResourceOperations.all(service) + ConfigurationOperations.all(service) + more, keys: keys,
             refused: { service.note(refused: $0, $1, $2) }, authorize: { rules.principal(of: $0) })
         hands.room.withLock { $0.room = self }
         clock.source.withLock { $0 = { [weak self] in self?.now.withLock { $0 } ?? WallTime(seconds: start) } }
