@@ -19,6 +19,7 @@ let package = Package(
         .executable(name: "selvage", targets: ["Console"]),
         .executable(name: "selvage-demo", targets: ["Demo"]),
         .executable(name: "selvage-agent", targets: ["Agent"]),
+        .executable(name: "selvage-agent-example", targets: ["EchoAgent"]),
         .library(name: "SelvageAgent", targets: ["SelvageAgent"]),
     ],
     dependencies: [
@@ -107,6 +108,9 @@ let package = Package(
             ],
             swiftSettings: settings
         ),
+        // Documentation that is built: what a program with the agent in it looks like.
+        .executableTarget(name: "EchoAgent", dependencies: ["SelvageAgent"], swiftSettings: settings),
+
         // Tests.
         .target(name: "CAllocations"),
         .target(
@@ -151,7 +155,7 @@ let package = Package(
         .testTarget(
             name: "SelvageAgentTests",
             dependencies: [
-                "Agent", "CVterm", "EdgeCore", "EdgeTesting", "EdgeTransport", "EdgeTunnel",
+                "Agent", "CVterm", "EchoAgent", "EdgeCore", "EdgeTesting", "EdgeTransport", "EdgeTunnel",
                 "SelvageAgent", "Shared",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
