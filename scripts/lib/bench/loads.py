@@ -17,16 +17,25 @@ class Load:
         self.title, self.run = title, run
 
 
-def _wrk(port, cores, seconds, connections):
+def wrk(port, cores, seconds, connections, host=HOST, fields=()):
+    """Requests done, seconds taken, and {percentile: milliseconds}."""
+    extra = [word for field in (f"Host: {host}", *fields) for word in ("-H", field)]
     output = subprocess.run(
-        ["taskset", "-c", cores, "wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "--latency",
-         "-H", f"Host: {HOST}", f"http://127.0.0.1:{port}/page"], capture_output=True, text=True, check=True).stdout
+        ["taskset", "-c", cores, "wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "--latency", *extra,
+         f"http://127.0.0.1:{port}/page"], capture_output=True, text=True, check=True).stdout
     bad = re.search(r"Non-2xx or 3xx responses: (\d+)|Socket errors: .*", output)
     if bad:
         raise RuntimeError(f"wrk saw failures: {bad.group(0)}")
     requests, took = re.search(r"(\d+) requests in ([\d.]+)s", output).groups()
-    value, unit = re.search(r"99%\s+([\d.]+)(us|ms|s)", output).groups()
-    return int(requests), float(took), float(value) * {"us": 0.001, "ms": 1, "s": 1000}[unit]
+    times = {
+        int(percent): float(value) * {"us": 0.001, "ms": 1, "s": 1000}[unit]
+        for percent, value, unit in re.findall(r"(50|99)%\s+([\d.]+)(us|ms|s)", output)}
+    return int(requests), float(took), times
+
+
+def _wrk(port, cores, seconds, connections):
+    requests, took, times = wrk(port, cores, seconds, connections)
+    return requests, took, times[99]
 
 
 def _h2load(port, cores, seconds, connections, streams, folder, extra):

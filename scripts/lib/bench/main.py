@@ -18,6 +18,7 @@ import document
 import loads
 import proxies
 import scale
+import tunnel
 
 HERE = pathlib.Path(__file__).resolve().parent
 
@@ -34,6 +35,9 @@ class Bench:
         self.proxy_cores = ",".join(map(str, cores[:split]))
         self.load_cores = ",".join(map(str, cores[split:] or cores))
         self.kinds = [kind for kind in proxies.ALL if not options.only or kind.name.lower() in options.only.lower()]
+        if options.beside:
+            other = type("Other", (proxies.Selvage,), {"name": "Other", "binary": options.beside.resolve()})
+            self.kinds.insert(1, other)
         self.make_certificate()
         self.started = 0
         self.origin_port = proxies.free_ports(1)[0]
@@ -168,12 +172,16 @@ one host and no logs. All use the same P-256 certificate and keep connections to
 def main():
     if sys.argv[1:2] == ["scale"]:
         return scale.main(sys.argv[2:])
+    if sys.argv[1:2] == ["tunnel"]:
+        return tunnel.main(sys.argv[2:])
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seconds", type=int, default=5, help="of each round")
     parser.add_argument("--workers", type=int, default=1, choices=(1, 2))
     parser.add_argument("--idle", type=int, default=5000, help="idle TLS connections")
     parser.add_argument("--only", default="", help="names of proxies, e.g. selvage,haproxy")
+    parser.add_argument(
+        "--beside", type=pathlib.Path, help="another selvage-server, say of an older commit, measured in the same rounds")
     parser.add_argument("--write", action="store_true", help="write docs/performance.md")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="selvage-bench-") as folder:

@@ -37,6 +37,14 @@ def wait_for_port(port, process, log):
     raise RuntimeError(f"nothing listens on port {port}:\n{pathlib.Path(log).read_text()[-2000:]}")
 
 
+def wait_until(what, condition, seconds=20):
+    deadline = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > deadline:
+            raise RuntimeError(f"waited {seconds} s: {what}")
+        time.sleep(0.02)
+
+
 class Program:
     """A program with its children, pinned to cores."""
 
@@ -91,9 +99,13 @@ class Proxy(Program):
         self.origin, self.workers = origin, workers
         self.certificate, self.key = self.folder.parent / "certificate.pem", self.folder.parent / "key.pem"
         super().__init__(self.prepare(), cores, self.folder / "log", environment)
-        wait_for_port(self.https, self.process, self.log)
-        self.configure()
-        wait_for_port(self.tcp, self.process, self.log)
+        try:
+            wait_for_port(self.https, self.process, self.log)
+            self.configure()
+            wait_for_port(self.tcp, self.process, self.log)
+        except BaseException:
+            self.stop()
+            raise
 
     def prepare(self):
         """Writes the configuration; the command line."""
@@ -207,6 +219,7 @@ class Selvage(Proxy):
     """With what an operator would have on: routing among hosts and routes, statistics, a circuit breaker."""
 
     name = "Selvage"
+    binary = ROOT / ".build/release/selvage-server"
 
     def prepare(self):
         file = self.folder / "selvage.toml"
@@ -235,7 +248,7 @@ cleartext = "serve"
 address = "127.0.0.1"
 port = {self.http}
 """)
-        return [ROOT / ".build/release/selvage-server", "--config", file]
+        return [self.binary, "--config", file]
 
     def send(self, method, path, body=None):
         connection = AdminSocket(self.admin)
@@ -248,6 +261,8 @@ port = {self.http}
         return json.loads(text) if text else None
 
     def configure(self):
+        # It is made after the ports are.
+        wait_until("no admin socket", self.admin.exists)
         certificate = self.send("POST", "/tls_certificates", {
             "certificate_pem": self.certificate.read_text(), "private_key_pem": self.key.read_text()})
         self.send("POST", "/reserved_domains", {"domain": HOST, "certificate_id": certificate["id"]})
