@@ -1,3 +1,4 @@
+import EdgeCore
 public import EdgeTunnel
 public import Shared
 
@@ -37,6 +38,8 @@ public final class AgentUpstream: Sendable {
     private let context: TLSContext?
     private let isVerified: Bool
     private let serverName: String
+    /// Read once: an agent dials for each of its visitors.
+    private let address: IPAddress?
 
     /// - Parameters:
     ///   - host: a name, an address, or with `port` 0 the path of a Unix socket.
@@ -50,6 +53,7 @@ public final class AgentUpstream: Sendable {
         self.host = host
         self.port = port
         isUnixSocket = port == 0
+        address = IPAddress(host)
         context = try trust.map { trust in
             do throws(TLSError) { return try TLSContext.client(trust, protocols: protocols) } catch {
                 throw HandlerCertificate.Failure(description: "\(error)")
@@ -62,7 +66,8 @@ public final class AgentUpstream: Sendable {
     var place: DialPlace {
         let tls = context.map { ClientTLS($0, host: serverName, isVerified: isVerified) }
         return isUnixSocket
-            ? DialPlace(unixSocket: host, tls: tls) : DialPlace(host: host, port: port, tls: tls)
+            ? DialPlace(unixSocket: host, tls: tls)
+            : DialPlace(host: host, port: port, tls: tls, address: address)
     }
 }
 

@@ -16,11 +16,14 @@ struct DialPlace {
     let port: UInt16
     var isUnixSocket = false
     var tls: ClientTLS?
+    /// `host`, where that is an address and was read already.
+    var address: IPAddress?
 
-    init(host: String, port: UInt16, tls: ClientTLS? = nil) {
+    init(host: String, port: UInt16, tls: ClientTLS? = nil, address: IPAddress? = nil) {
         self.host = host
         self.port = port
         self.tls = tls
+        self.address = address
     }
 
     init(unixSocket path: String, tls: ClientTLS? = nil) {
@@ -62,8 +65,8 @@ final class Dialer: ChannelHandler {
 
     func start() {
         keepAlive = self
-        if place.isUnixSocket {
-            addresses = [.unspecified]
+        if let address = place.isUnixSocket ? .unspecified : place.address {
+            addresses = [address]
             return tryNext()
         }
         if let known = loop.service.resolver.cached(place.host, now: loop.now) {
