@@ -13,8 +13,12 @@ enum Tunnels {
     static func settings(loops: Int) -> TransportSettings {
         var settings = TransportSettings()
         settings.loops = loops
-        // Machines are busy, and none of these tests is about the time of a dial.
-        settings.dialTimeout = 60_000
+        // Machines are busy, and none of these tests is about how long anybody takes.
+        settings.dialTimeout = 600_000
+        settings.requestHeadTimeout = 600_000
+        settings.firstByteTimeout = 600_000
+        settings.idleTimeout = 600_000
+        settings.bodyProgressTimeout = 600_000
         return settings
     }
 
