@@ -143,17 +143,6 @@ private final class StartedRun: Sendable {
     }
 }
 
-/// Looks again until it holds; the deadline is for a test that fails.
-private func eventually(_ what: String, _ condition: @escaping @Sendable () -> Bool) async throws {
-    let deadline = ContinuousClock.now + .seconds(60)
-    try await onThread {
-        while !condition() {
-            guard ContinuousClock.now < deadline else { throw AgentFault("waited a minute until \(what)") }
-            usleep(5000)
-        }
-    }
-}
-
 @Suite struct ForegroundRunTests {
     private static let online = AgentEvent.tunnelOnline(
         session: 0, name: "web", place: .url("https://w.example"), id: "tn_1")

@@ -137,8 +137,6 @@ final class TunnelBridge: ChannelHandler, @unchecked Sendable {
         settle(TunnelConnection.Broken())
     }
 
-    override func channelHungUp(_ channel: Channel) {}
-
     private func settle(_ error: any Error) {
         isBroken = true
         let (reader, writer, onEnd) = (self.reader, self.writer, self.onEnd)

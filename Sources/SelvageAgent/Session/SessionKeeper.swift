@@ -69,7 +69,6 @@ struct SessionKeeper {
         let (stream, inbox) = AsyncStream.makeStream(of: AgentLinkEvent.self)
         let server = plan.settings.server
         let handle: AgentLinkHandle
-        let held = Mutex<AgentLinkHandle?>(nil)
         let watcher = LinkWatcher(number, plan.specs.map(\.name), events) { inbox.yield($0) }
         do {
             handle = try loop.connect(
@@ -80,7 +79,6 @@ struct SessionKeeper {
         } catch {
             return .ended(reason: "\(error)")
         }
-        held.withLock { $0 = handle }
         if !runner.add(handle) { handle.close() }
         watcher.onEnd { [runner] in runner.remove(handle) }
         for await event in stream {
